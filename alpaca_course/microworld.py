@@ -7,15 +7,15 @@ __all__ = ['SYLLABLES', 'AVOID', 'COLORS', 'ATTRIBUTES', 'COUNTS', 'WORLD', 'CAT
            'IRREGULAR', 'REGULAR', 'VERBS', 'ZIM_NOUNS', 'ZIM_ADJECTIVES', 'ZIM', 'make_name', 'split_of', 'Entity',
            'World', 'unknown_name', 'past_tense', 'add_s', 'article', 'make_zim', 'data_folder']
 
-# %% ../nbs/03_microworld.ipynb #977920d5
+# %% ../nbs/03_microworld.ipynb #0aab7a65
 import hashlib, random
 from dataclasses import dataclass
 from pathlib import Path
 
-# %% ../nbs/03_microworld.ipynb #fd5047a8
+# %% ../nbs/03_microworld.ipynb #a1216501
 SYLLABLES = [c + v for c in ["b", "d", "f", "g", "k", "l", "m", "n", "p", "r", "t", "v", "w", "y", "dr", "kl", "st", "tr"] for v in "aeiou"]
 
-# %% ../nbs/03_microworld.ipynb #cbcb5335
+# %% ../nbs/03_microworld.ipynb #4a7dd4a9
 AVOID = set("""baba baby bade bane bare base bake bike bite bone bore cane dada dale dame dare data date dodo dope dude duke dude dildo face fade fake fame fate
 fire fume gaga game gape gate gaze gone gore kiki kuku lake lame lane late lido like lime line lobe loda lone lose lulu mama mane mango mara mare mate maze mile
 mine mode mole moli more move mule mute nada nape name nazi nine node nope nose note nude nuke page pale pane papa pare pate pene pile pimo pine pipe poke pole poli pope pore pose
@@ -23,14 +23,14 @@ puke puma puta pute rape rare rate ride ripe robe role rope rose rude rule safe 
 wale ware wave wide wife wine wipe wire woke wore yoga yoke kota kite kola dragon strobe stride strike stripe stroke stake stale stare state stole stone store stove drake drape drive drone drove trade
 trace tribe tripe trope true trike bitu pisi kaka kike fagu faga dike doge wiki yuri kosta dona beti vivo tetra nogo lali nali laste mito lede wara negi nego nigo niga nigu kuna moro goro toto tito pedo peda""".split())
 
-# %% ../nbs/03_microworld.ipynb #d55cb054
+# %% ../nbs/03_microworld.ipynb #045585f6
 def make_name(rng:random.Random)->str:
     "An invented name of two or three syllables, capitalised, never one of the words in `AVOID`."
     while True:
         name = "".join(rng.choice(SYLLABLES) for _ in range(rng.choice([2, 2, 3])))
         if name not in AVOID and len(name) > 3: return name.capitalize()
 
-# %% ../nbs/03_microworld.ipynb #9c8ec375
+# %% ../nbs/03_microworld.ipynb #0a13ee48
 COLORS = ["red", "blue", "green", "black", "white", "yellow"]
 ATTRIBUTES = {  # type -> attribute -> possible values; "home" of a person is the name of a town
     "animal": {"group": ["bird", "fish", "frog", "bear", "snake"], "color": COLORS, "food": ["seeds", "grass", "honey", "berries", "worms", "leaves"],
@@ -44,12 +44,12 @@ ATTRIBUTES = {  # type -> attribute -> possible values; "home" of a person is th
 }
 COUNTS = {"animal": 50, "person": 50, "town": 24, "plant": 30}
 
-# %% ../nbs/03_microworld.ipynb #ec2d6c9c
+# %% ../nbs/03_microworld.ipynb #b4cda9ae
 def split_of(*key:str)->str:
     "`'train'` or `'test'` for a name, a word or a tuple of them: a hash decides, half and half, in every process alike."
     return "test" if hashlib.sha256("\n".join(key).encode()).digest()[0] % 2 else "train"
 
-# %% ../nbs/03_microworld.ipynb #e951e514
+# %% ../nbs/03_microworld.ipynb #27972a8f
 @dataclass(frozen=True)
 class Entity:
     "One inhabitant: `name`, `type` (animal, person, town or plant) and `facts` ({attribute: value})."
@@ -57,7 +57,7 @@ class Entity:
     @property
     def split(self)->str: return split_of(self.name)
 
-# %% ../nbs/03_microworld.ipynb #22c82a35
+# %% ../nbs/03_microworld.ipynb #1bb4c8d1
 class World:
     "All entities by name, made from one seed; the same seed gives the same world everywhere."
     def __init__(self, seed:int=11):
@@ -77,30 +77,30 @@ class World:
         "Sorted names of all entities of `type` whose `attribute` is `value`."
         return sorted(e.name for e in self.of(type) if e.facts[attribute] == value)
 
-# %% ../nbs/03_microworld.ipynb #a603fa76
+# %% ../nbs/03_microworld.ipynb #ec76c32f
 WORLD = World()
 
-# %% ../nbs/03_microworld.ipynb #ae41d0d0
+# %% ../nbs/03_microworld.ipynb #6344a24a
 def unknown_name(rng:random.Random, split:str="train")->str:
     "A name that belongs to nobody in the world, from the given `split` of all possible names."
     while True:
         name = make_name(rng)
         if name not in WORLD.entities and split_of(name) == split: return name
 
-# %% ../nbs/03_microworld.ipynb #2b28a388
+# %% ../nbs/03_microworld.ipynb #5153d4ee
 CATEGORIES = {
-    "fruit": "apple pear plum grape lemon peach cherry melon fig banana".split(),
-    "tool": "hammer saw axe drill rake spade knife needle brush ladder".split(),
-    "furniture": "table chair bed shelf desk bench sofa stool lamp mirror".split(),
-    "clothes": "coat hat shoe sock glove shirt scarf belt boot dress".split(),
-    "vehicle": "car boat train bus cart bike ship truck plane sled".split(),
-    "kitchen": "cup plate bowl spoon fork pot pan jug kettle bottle".split(),
-    "sky": "moon star cloud rain snow wind storm sun fog rainbow".split(),
-    "room": "book box key clock letter candle basket carpet door window".split(),
+    "fruit": "apple pear plum grape lemon peach cherry melon fig banana mango olive berry kiwi".split(),
+    "tool": "hammer wrench axe drill rake spade knife needle brush ladder shovel broom pump nail".split(),
+    "furniture": "table chair bed shelf desk bench sofa stool lamp mirror couch drawer cradle mat".split(),
+    "clothes": "coat hat shoe sock glove shirt scarf belt boot dress cap skirt vest cloak".split(),
+    "vehicle": "car boat train bus cart bike ship truck plane sled wagon canoe tram ferry".split(),
+    "kitchen": "cup plate bowl spoon fork pot pan jug kettle bottle oven tray lid jar".split(),
+    "sky": "moon star cloud rain snow wind storm sun fog rainbow comet mist thunder planet".split(),
+    "room": "book box key clock letter candle basket carpet door window vase pillow curtain frame".split(),
 }
 NOUNS = [w for ws in CATEGORIES.values() for w in ws]
 
-# %% ../nbs/03_microworld.ipynb #582842bd
+# %% ../nbs/03_microworld.ipynb #766c50a6
 OPPOSITES = [tuple(p.split("-")) for p in """hot-cold big-small fast-slow new-old happy-sad light-dark high-low full-empty hard-soft clean-dirty open-closed
 loud-quiet rich-poor strong-weak young-aged thick-thin wide-narrow deep-shallow dry-wet early-late near-far sharp-blunt sweet-sour tall-short right-wrong
 true-false brave-afraid cheap-dear heavy-weightless kind-cruel long-brief rough-smooth safe-risky simple-complex tight-loose warm-cool wild-tame
@@ -108,19 +108,19 @@ awake-asleep healthy-sick straight-bent fresh-stale friendly-hostile lucky-unluc
 GOOD = "lovely delicious wonderful great excellent perfect charming pleasant superb delightful splendid enjoyable brilliant tasty".split()
 BAD = "awful terrible horrible boring ugly nasty dreadful bitter broken disgusting dull painful useless rotten".split()
 
-# %% ../nbs/03_microworld.ipynb #2787f7b8
+# %% ../nbs/03_microworld.ipynb #8aa358f2
 IRREGULAR = dict(p.split("-") for p in """run-ran sing-sang eat-ate see-saw write-wrote drink-drank sleep-slept find-found give-gave take-took make-made fall-fell hide-hid
 ride-rode sit-sat swim-swam build-built buy-bought""".split())
 REGULAR = """walk jump play call help look open paint wash cook clean talk work push pull climb start wait laugh smile dance move save mix kick pick rest ask answer
 visit follow watch count listen shout turn touch love bake""".split()
 VERBS = REGULAR + list(IRREGULAR)
 
-# %% ../nbs/03_microworld.ipynb #1f8e5894
+# %% ../nbs/03_microworld.ipynb #6770e81b
 def past_tense(verb:str)->str:
     "Past of a verb in `VERBS`: `'bake'` -> `'baked'`, `'run'` -> `'ran'`."
     return IRREGULAR.get(verb) or verb + ("d" if verb.endswith("e") else "ed")
 
-# %% ../nbs/03_microworld.ipynb #53ebed3e
+# %% ../nbs/03_microworld.ipynb #9e1ef5f4
 def add_s(word:str)->str:
     "Plural of a noun or third person of a verb: `'box'` -> `'boxes'`, `'cup'` -> `'cups'`, `'cherry'` -> `'cherries'`."
     irregular = {"knife": "knives", "shelf": "shelves", "scarf": "scarves", "furniture": "furniture", "clothes": "clothes"}
@@ -128,12 +128,12 @@ def add_s(word:str)->str:
     if word.endswith("y") and word[-2] not in "aeiou": return word[:-1] + "ies"
     return word + ("es" if word.endswith(("s", "x", "ch", "sh", "z")) else "s")
 
-# %% ../nbs/03_microworld.ipynb #bb78ed63
+# %% ../nbs/03_microworld.ipynb #c16465f9
 def article(word:str)->str:
     "`'a'` or `'an'` for a word: by its first letter, which is right for every word of this world."
     return "an" if word[0] in "aeiou" else "a"
 
-# %% ../nbs/03_microworld.ipynb #87f88941
+# %% ../nbs/03_microworld.ipynb #b7924500
 def make_zim(words:list[str], seed:int=5)->dict[str, str]:
     "A Zim word of two syllables for each English word, all different."
     rng, zim = random.Random(seed), {}
@@ -142,12 +142,12 @@ def make_zim(words:list[str], seed:int=5)->dict[str, str]:
         if new not in zim.values(): zim[words[len(zim)]] = new
     return zim
 
-# %% ../nbs/03_microworld.ipynb #2ff4ebc6
+# %% ../nbs/03_microworld.ipynb #573ae111
 ZIM_NOUNS = [w for c in ["fruit", "sky", "kitchen", "room"] for w in CATEGORIES[c]]
 ZIM_ADJECTIVES = [w for p in OPPOSITES[:10] for w in p]
 ZIM = make_zim(ZIM_NOUNS + ZIM_ADJECTIVES)
 
-# %% ../nbs/03_microworld.ipynb #6c6f2581
+# %% ../nbs/03_microworld.ipynb #40d477f7
 def data_folder()->Path:
     "The folder of the files that come with the course: inside the installed package, else `data/` of a checkout; else `FileNotFoundError`."
     here = Path(__file__).resolve().parent

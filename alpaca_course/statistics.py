@@ -6,14 +6,14 @@
 __all__ = ['Interval', 'z_value', 'wilson', 'sign_test', 'sample_size', 'mcnemar', 'resampled_means', 'score_table', 'middle',
            'paired_bootstrap', 'mean_interval', 'seeds_interval', 'kappa']
 
-# %% ../nbs/02_statistics.ipynb #578d7650
+# %% ../nbs/02_statistics.ipynb #cd692c11
 import math
 from collections import Counter
 from typing import NamedTuple
 import numpy as np
 from scipy.special import bdtr, ndtri, stdtrit
 
-# %% ../nbs/02_statistics.ipynb #9e52c479
+# %% ../nbs/02_statistics.ipynb #6c5b93e3
 class Interval(NamedTuple):
     "An estimate with the ends of its confidence interval and the number of items behind it."
     estimate: float
@@ -25,33 +25,34 @@ class Interval(NamedTuple):
         "As in `0.800 [0.627, 0.905], n=30`."
         return f"{self.estimate:.3f} [{self.low:.3f}, {self.high:.3f}], n={self.n}"
 
-# %% ../nbs/02_statistics.ipynb #78fce65d
+# %% ../nbs/02_statistics.ipynb #14a41de3
 def z_value(level:float)->float:
     "How many standard errors hold the middle `level` of a normal distribution: 1.96 for .95; `ValueError` outside 0 to 1."
     if not 0 < level < 1: raise ValueError(f"level must lie between 0 and 1, as in .95; got {level}")
     return float(ndtri((1 + level) / 2))
 
-# %% ../nbs/02_statistics.ipynb #e30f3a89
+# %% ../nbs/02_statistics.ipynb #3b7ced55
 def wilson(
     successes:int, # how many of the items succeeded
     n:int, # how many items there were
     level:float=.95, # confidence
 )->Interval:
     "Wilson's score interval for a share (Wilson 1927); `ValueError` unless 0 <= successes <= n and n >= 1."
-    if not (n >= 1 and 0 <= successes <= n): raise ValueError(f"need 0 <= successes <= n and n >= 1, got {successes} of {n}")
+    if not (n >= 1 and 0 <= successes <= n):
+        raise ValueError(f"need 0 <= successes <= n and n >= 1, got {successes} of {n}")
     z, p = z_value(level), successes / n
     centre = (p + z*z / (2*n)) / (1 + z*z / n)
     half = z / (1 + z*z / n) * math.sqrt(p * (1 - p) / n + z*z / (4*n*n))
     return Interval(p, min(p, max(0., centre - half)), max(p, min(1., centre + half)), n)
 
-# %% ../nbs/02_statistics.ipynb #57067dc7
+# %% ../nbs/02_statistics.ipynb #ca00f633
 def sign_test(wins:int, losses:int)->float:
-    "Two-sided exact p-value of `wins` against `losses` under a fair coin; ties are left out; `ValueError` unless whole and >= 0."
-    for count in (wins, losses):
-        if count < 0 or count != int(count): raise ValueError(f"wins and losses must be whole numbers >= 0 (leave ties out), got {wins} and {losses}")
+    "Two-sided exact p-value of `wins` against `losses` under a fair coin, ties left out; `ValueError` unless whole and >= 0."
+    if not all(count >= 0 and count % 1 == 0 for count in (wins, losses)):
+        raise ValueError(f"wins and losses must be whole numbers >= 0 (leave ties out), got {wins} and {losses}")
     return min(1., 2 * float(bdtr(min(wins, losses), int(wins + losses), .5)))
 
-# %% ../nbs/02_statistics.ipynb #221fa8fe
+# %% ../nbs/02_statistics.ipynb #268687c4
 def sample_size(
     share:float, # the true share you want to be able to see
     null:float=.5, # the share that would mean "nothing"
@@ -59,43 +60,50 @@ def sample_size(
     alpha:float=.05, # chance of a false alarm
 )->int: # decided pairs (or items), rounded up
     "How many items show `share` to differ from `null`, by the normal approximation; `ValueError` when no number would."
-    if not (0 < share < 1 and 0 < null < 1): raise ValueError(f"shares must lie between 0 and 1, got {share} and {null}")
-    if not (0 < power < 1 and 0 < alpha < 1): raise ValueError(f"power and alpha must lie between 0 and 1, got {power} and {alpha}")
+    if not (0 < share < 1 and 0 < null < 1):
+        raise ValueError(f"shares must lie between 0 and 1, got {share} and {null}")
+    if not (0 < power < 1 and 0 < alpha < 1):
+        raise ValueError(f"power and alpha must lie between 0 and 1, got {power} and {alpha}")
     if share == null: raise ValueError(f"no sample shows a difference between {share} and {null}: there is none")
     errors = z_value(1 - alpha) + float(ndtri(power))
     return math.ceil(errors**2 * null * (1 - null) / (share - null)**2)
 
-# %% ../nbs/02_statistics.ipynb #b141ad5f
+# %% ../nbs/02_statistics.ipynb #8d01090b
 def mcnemar(only_a:int, only_b:int)->float:
     "Exact two-sided p-value for two models on the same items; counts of items that only one of them got right."
     return sign_test(only_a, only_b)
 
-# %% ../nbs/02_statistics.ipynb #b2111290
+# %% ../nbs/02_statistics.ipynb #a69f1918
 def resampled_means(table:np.ndarray, draws:int, seed:int)->np.ndarray:
     "Means of `draws` resamples of a [row][item] table, rows and items both drawn with replacement; shape [draws]."
     if draws < 1: raise ValueError(f"draws must be at least 1, got {draws}")
     rng, (rows, items) = np.random.default_rng(seed), table.shape
     portion = max(1, 4_000_000 // table.size)
     sizes = [min(portion, draws - done) for done in range(0, draws, portion)]
-    return np.concatenate([table[rng.integers(0, rows, (k, rows, 1)), rng.integers(0, items, (k, 1, items))].mean((1, 2)) for k in sizes])
+    pick = lambda k: (rng.integers(0, rows, (k, rows, 1)), rng.integers(0, items, (k, 1, items)))
+    return np.concatenate([table[pick(k)].mean((1, 2)) for k in sizes])
 
-# %% ../nbs/02_statistics.ipynb #1bfa3ca2
+# %% ../nbs/02_statistics.ipynb #c8c474c1
 def score_table(scores, what:str)->np.ndarray:
     "`scores` as a float [row][item] table, a flat list being one row; `ValueError` when ragged, empty, or not all numbers."
     try: table = np.atleast_2d(np.array(scores, dtype=float))
-    except (ValueError, TypeError) as e: raise ValueError(f"{what}: every row must hold the same number of numbers") from e
-    if table.ndim != 2 or table.size == 0: raise ValueError(f"{what}: expected scores by item, got shape {table.shape}")
-    if not np.isfinite(table).all(): raise ValueError(f"{what}: a score is missing or infinite, at item {int(np.argwhere(~np.isfinite(table))[0][-1])}")
+    except (ValueError, TypeError) as e:
+        raise ValueError(f"{what}: every row must hold the same number of numbers") from e
+    if table.ndim != 2 or table.size == 0:
+        raise ValueError(f"{what}: expected scores by item, got shape {table.shape}")
+    if not np.isfinite(table).all():
+        row, item = np.argwhere(~np.isfinite(table))[0]
+        raise ValueError(f"{what}: a score is missing or infinite, at item {item} of row {row}")
     return table
 
-# %% ../nbs/02_statistics.ipynb #2ff91a6f
+# %% ../nbs/02_statistics.ipynb #778dcee6
 def middle(estimate:float, draws:np.ndarray, level:float, n:int)->Interval:
     "The `estimate` with the interval that holds the middle `level` of `draws`."
     z_value(level)  # complains about an impossible level
     low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2])
     return Interval(float(estimate), float(low), float(high), n)
 
-# %% ../nbs/02_statistics.ipynb #92f67cba
+# %% ../nbs/02_statistics.ipynb #776acccb
 def paired_bootstrap(
     a, # scores of one model, shape [item]
     b, # scores of the other on the same items, shape [item]
@@ -105,10 +113,12 @@ def paired_bootstrap(
 )->Interval: # of mean(a) - mean(b)
     "Percentile bootstrap of the mean difference on the same items (Efron 1979); `ValueError` when the items do not match."
     a, b = score_table(a, "a"), score_table(b, "b")
-    if a.shape != b.shape or len(a) > 1: raise ValueError(f"a and b must score the same items, got {a.shape[-1]} and {b.shape[-1]} scores in {len(a)} and {len(b)} rows")
+    if not len(a) == len(b) == 1:
+        raise ValueError(f"a and b must be flat lists of scores, got {len(a)} and {len(b)} rows")
+    if a.size != b.size: raise ValueError(f"a and b must score the same items, got {a.size} and {b.size} scores")
     return middle((a - b).mean(), resampled_means(a - b, draws, seed), level, a.size)
 
-# %% ../nbs/02_statistics.ipynb #687df239
+# %% ../nbs/02_statistics.ipynb #c12c6b8c
 def mean_interval(
     values, # one number a seed, at least two
     level:float=.95,
@@ -120,7 +130,7 @@ def mean_interval(
     half = float(stdtrit(len(values) - 1, (1 + level) / 2)) * values.std(ddof=1) / math.sqrt(len(values))
     return Interval(float(values.mean()), float(values.mean() - half), float(values.mean() + half), len(values))
 
-# %% ../nbs/02_statistics.ipynb #e3fe9b7d
+# %% ../nbs/02_statistics.ipynb #3e629a83
 def seeds_interval(
     scores, # table [seed][item]; differences of two recipes work too
     draws:int=2000, # resamples
@@ -131,14 +141,15 @@ def seeds_interval(
     table = score_table(scores, "scores")
     return middle(table.mean(), resampled_means(table, draws, seed), level, table.shape[1])
 
-# %% ../nbs/02_statistics.ipynb #b0e1a549
+# %% ../nbs/02_statistics.ipynb #c99c8070
 def kappa(
     a, # labels of one judge, shape [item]
     b, # labels of the other, same items
 )->float: # 1 full agreement, 0 as by chance, below 0 worse
     "Cohen's kappa (1960); `ValueError` when the items do not match or both judges used one and the same label throughout."
     a, b = list(a), list(b)
-    if len(a) != len(b) or not a: raise ValueError(f"both judges must label the same items, at least one; got {len(a)} and {len(b)} labels")
+    if len(a) != len(b) or not a:
+        raise ValueError(f"both judges must label the same items, at least one; got {len(a)} and {len(b)} labels")
     n, of_a, of_b = len(a), Counter(a), Counter(b)
     seen = sum(x == y for x, y in zip(a, b)) / n
     chance = sum(of_a[label] * of_b[label] for label in of_a) / n**2

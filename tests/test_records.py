@@ -1,9 +1,11 @@
 "Records against hostile files: every complaint names file and line, nothing is lost, a failed write changes nothing."
 import json, os, random, subprocess, sys, textwrap
 from dataclasses import fields, replace
+from pathlib import Path
 
 import pytest
 
+from alpaca_course import records
 from alpaca_course.records import (TEMPLATES, Record, RecordError, Template, check_template, fingerprint, from_dataset, get_template,
                                    problem, provenance, read_records, read_seeds, to_dataset, write_records)
 
@@ -280,3 +282,18 @@ def test_importing_records_is_light():
     "Neither torch nor datasets nor numpy comes with the records."
     script = "import sys, alpaca_course.records; print([m for m in ('torch', 'transformers', 'datasets', 'numpy') if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", script], capture_output=True, text=True).stdout.strip() == "[]"
+
+
+# ---- the exercises of the lesson
+
+def test_folded_solutions_pass_their_checks(capsys):
+    "Each solution folded into the lesson's prose, run on the check that stands above it."
+    lesson = Path(__file__).parents[1]/"nbs"/"01_records.ipynb"
+    if not lesson.exists(): pytest.skip("the lessons are not beside the tests")
+    cells = ["".join(cell["source"]) for cell in json.loads(lesson.read_text(encoding="utf-8"))["cells"]]
+    solutions = [cell.split("```python\n")[1].split("```")[0] for cell in cells if "<summary>Solution" in cell]
+    assert len(solutions) == 2
+    for solution in solutions:
+        name = solution.split("(")[0].removeprefix("def ")
+        names = dict(vars(records), test_fail=lambda *args, **kwargs: None)
+        exec(next(cell for cell in cells if f"def check_{name}(" in cell) + "\n" + solution + f"\ncheck_{name}({name})", names)

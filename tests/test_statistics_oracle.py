@@ -1,4 +1,7 @@
 "The statistics lesson against statsmodels, scipy and published tables, on random inputs with a fixed seed."
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 from scipy.stats import binom, binomtest, t as student
@@ -7,6 +10,7 @@ from statsmodels.stats.inter_rater import cohens_kappa, to_table
 from statsmodels.stats.power import normal_sample_size_one_tail
 from statsmodels.stats.proportion import proportion_confint
 
+from alpaca_course import statistics
 from alpaca_course.statistics import (Interval, kappa, mcnemar, mean_interval, paired_bootstrap, sample_size, seeds_interval,
                                       sign_test, wilson)
 
@@ -135,3 +139,18 @@ def test_the_same_call_gives_the_same_answer(rng):
 ])
 def test_bad_input_is_a_value_error_that_says_what(call, message):
     with pytest.raises(ValueError, match=message): call()
+
+
+# ---- the exercises of the lesson
+
+def test_folded_solutions_pass_their_checks(capsys):
+    "Each solution folded into the lesson's prose, run on the check that stands above it."
+    lesson = Path(__file__).parents[1]/"nbs"/"02_statistics.ipynb"
+    if not lesson.exists(): pytest.skip("the lessons are not beside the tests")
+    cells = ["".join(cell["source"]) for cell in json.loads(lesson.read_text(encoding="utf-8"))["cells"]]
+    solutions = [cell.split("```python\n")[1].split("```")[0] for cell in cells if "<summary>Solution" in cell]
+    assert len(solutions) == 2
+    for solution in solutions:
+        name = solution.split("(")[0].removeprefix("def ")
+        names = dict(vars(statistics), test_fail=lambda *args, **kwargs: None)
+        exec(next(cell for cell in cells if f"def check_{name}(" in cell) + "\n" + solution + f"\ncheck_{name}({name})", names)
