@@ -73,6 +73,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '', 'doc_host': '', 'git_url
                                       'alpaca_course.corpus.wrap': ('corpus.html#wrap', 'alpaca_course/corpus.py'),
                                       'alpaca_course.corpus.zim_lesson': ('corpus.html#zim_lesson', 'alpaca_course/corpus.py')},
             'alpaca_course.course': { 'alpaca_course.course.Settings': ('course.html#settings', 'alpaca_course/course.py'),
+                                      'alpaca_course.course.Settings.bases': ('course.html#settings.bases', 'alpaca_course/course.py'),
+                                      'alpaca_course.course.Settings.test': ('course.html#settings.test', 'alpaca_course/course.py'),
                                       'alpaca_course.course.about_run': ('course.html#about_run', 'alpaca_course/course.py'),
                                       'alpaca_course.course.as_score': ('course.html#as_score', 'alpaca_course/course.py'),
                                       'alpaca_course.course.base_figures': ('course.html#base_figures', 'alpaca_course/course.py'),

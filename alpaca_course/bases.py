@@ -6,32 +6,32 @@
 __all__ = ['SHIPPED', 'example_records', 'tiny_tokenizer', 'tiny_base', 'base_folder', 'first_line', 'add_end_and_pad',
            'read_model', 'ask_hub', 'hub_folder', 'load_base', 'model_hash', 'context_length']
 
-# %% ../nbs/12_bases.ipynb #bef01ef3
+# %% ../nbs/12_bases.ipynb #9c32a0df
 import hashlib, random, threading
 from pathlib import Path
 
-# %% ../nbs/12_bases.ipynb #0621e24b
+# %% ../nbs/12_bases.ipynb #f93845e0
 import torch, transformers
 from huggingface_hub import HfApi, constants, snapshot_download
 from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-# %% ../nbs/12_bases.ipynb #137eb489
+# %% ../nbs/12_bases.ipynb #acc51a7a
 from .families import FAMILIES, draw_item
 from .microworld import data_folder
 from .records import Record
 
-# %% ../nbs/12_bases.ipynb #a03999bd
+# %% ../nbs/12_bases.ipynb #24686355
 def example_records(n:int, seed:int=0)->list[Record]:
     "`n` correct records over the micro-world, families drawn evenly: practice data, the same for the same seed."
     rng, names = random.Random(seed), sorted(FAMILIES)
     items = [draw_item(rng, rng.choice(names)) for _ in range(n)]
     return [Record(i.instruction, i.input, i.answer, "micro-world") for i in items]
 
-# %% ../nbs/12_bases.ipynb #3f114569
+# %% ../nbs/12_bases.ipynb #12ea0183
 transformers.utils.logging.disable_progress_bar(); transformers.utils.logging.set_verbosity_error()
 
-# %% ../nbs/12_bases.ipynb #f6a4fce6
+# %% ../nbs/12_bases.ipynb #0ab96997
 def tiny_tokenizer(texts:list[str], vocabulary:int=400):
     "A byte-level BPE tokenizer learnt from `texts`, with the end token `<|end|>` and no pad token."
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
@@ -41,7 +41,7 @@ def tiny_tokenizer(texts:list[str], vocabulary:int=400):
     tokenizer.train_from_iterator(texts, trainers.BpeTrainer(vocab_size=vocabulary, special_tokens=["<|end|>"], initial_alphabet=alphabet, show_progress=False))
     return transformers.PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<|end|>", clean_up_tokenization_spaces=False)
 
-# %% ../nbs/12_bases.ipynb #bfc4b1dc
+# %% ../nbs/12_bases.ipynb #4050fd55
 def tiny_base(folder, texts:list[str], seed:int=0, hidden:int=64, layers:int=2)->Path:
     "Write a random Llama and its tokenizer to `folder` and return it: a base for trying out mechanics, it knows nothing."
     tokenizer = tiny_tokenizer(texts)
@@ -51,10 +51,10 @@ def tiny_base(folder, texts:list[str], seed:int=0, hidden:int=64, layers:int=2)-
     for part in (model, tokenizer): part.save_pretrained(folder)
     return Path(folder)
 
-# %% ../nbs/12_bases.ipynb #b88b7fe8
+# %% ../nbs/12_bases.ipynb #bedd5806
 SHIPPED = ("few", "many", "small")
 
-# %% ../nbs/12_bases.ipynb #aee2ce87
+# %% ../nbs/12_bases.ipynb #6adcab98
 def base_folder(name)->Path|None:
     "Folder of a base of the course or of a path, absolute; None for a Hub name; `ValueError` when a folder is missing."
     folder = data_folder()/f"base_{name}" if name in SHIPPED else Path(name).expanduser()
@@ -64,12 +64,12 @@ def base_folder(name)->Path|None:
     if str(name)[:1] in ("/", ".", "~", "") or str(name).count("/") > 1: raise ValueError(f"{name}: no such folder")
     return None
 
-# %% ../nbs/12_bases.ipynb #458efdde
+# %% ../nbs/12_bases.ipynb #93ea1d27
 def first_line(error:BaseException)->str:
     "First line of an error's text, or its type when it has none: enough for one sentence."
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
-# %% ../nbs/12_bases.ipynb #101a1b45
+# %% ../nbs/12_bases.ipynb #3133b37b
 def add_end_and_pad(model, tokenizer):
     "Give `tokenizer` an end token (a new one starts as the mean embedding) and a pad token (the end token), in place."
     if tokenizer.eos_token is None:
@@ -79,7 +79,7 @@ def add_end_and_pad(model, tokenizer):
         for e, mean in zip((model.get_input_embeddings(), model.get_output_embeddings()), means): e.weight.data[tokenizer.eos_token_id] = mean
     if tokenizer.pad_token is None: tokenizer.pad_token = tokenizer.eos_token
 
-# %% ../nbs/12_bases.ipynb #e5f0e892
+# %% ../nbs/12_bases.ipynb #c103a904
 def read_model(folder):
     "`(model, tokenizer)` of a folder, float32, on the GPU if there is one; `ValueError` says what is missing or broken."
     device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -92,7 +92,7 @@ def read_model(folder):
     add_end_and_pad(model, tokenizer)
     return model.to(device).eval(), tokenizer
 
-# %% ../nbs/12_bases.ipynb #0e194026
+# %% ../nbs/12_bases.ipynb #ce5543c3
 def ask_hub(name:str, seconds:float=8):
     "`ValueError` unless the Hub says within `seconds` that it has the model `name`: one attempt, no retries."
     problem = [f"no answer in {seconds:g} seconds"]
@@ -103,7 +103,7 @@ def ask_hub(name:str, seconds:float=8):
     thread.start(); thread.join(seconds)
     if problem: raise ValueError(f"{name!r} is not a folder here and cannot be had from the Hugging Face Hub: {problem[0]}")
 
-# %% ../nbs/12_bases.ipynb #a1827cc5
+# %% ../nbs/12_bases.ipynb #107e1bcd
 def hub_folder(name:str)->str:
     "Folder with the Hub model `name`, from the cache or downloaded; `ValueError` at once when that cannot be."
     wanted = dict(allow_patterns=["*.json", "*.safetensors", "*.model", "*.txt"])
@@ -115,12 +115,12 @@ def hub_folder(name:str)->str:
     ask_hub(name)
     return snapshot_download(name, **wanted)
 
-# %% ../nbs/12_bases.ipynb #8e8acfab
+# %% ../nbs/12_bases.ipynb #2a8a8151
 def load_base(name_or_path):
     "`(model, tokenizer)` of a base of the course, a folder or a Hub model, ready to tune; `ValueError` in one sentence."
     return read_model(base_folder(name_or_path) or hub_folder(str(name_or_path)))
 
-# %% ../nbs/12_bases.ipynb #15835ee0
+# %% ../nbs/12_bases.ipynb #911fcb09
 def model_hash(model)->str:
     "12 hex digits of SHA-256 over the names and bytes of all parameters."
     digest = hashlib.sha256()
@@ -129,7 +129,7 @@ def model_hash(model)->str:
         digest.update(p.detach().cpu().contiguous().view(torch.uint8).numpy())
     return digest.hexdigest()[:12]
 
-# %% ../nbs/12_bases.ipynb #30c7aee7
+# %% ../nbs/12_bases.ipynb #1a059585
 def context_length(model)->int:
     "The longest text in tokens that the model was made for."
     return model.config.get_text_config().max_position_embeddings

@@ -6,29 +6,29 @@
 __all__ = ['join_parts', 'encode_record', 'Mask', 'show_mask', 'Row', 'encode_records', 'padding_share', 'make_batches', 'Batch',
            'shared_length', 'collate', 'shared_past', 'can_share', 'batch_loss']
 
-# %% ../nbs/13_batching.ipynb #fa010fcd
+# %% ../nbs/13_batching.ipynb #f84a8bc4
 import os, random
 from dataclasses import dataclass
 from html import escape
 from typing import NamedTuple
 
-# %% ../nbs/13_batching.ipynb #55b4f15a
+# %% ../nbs/13_batching.ipynb #39417d46
 import torch
 from torch.nn.functional import cross_entropy
 from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
 
-# %% ../nbs/13_batching.ipynb #e3a4a904
+# %% ../nbs/13_batching.ipynb #67558d70
 from .records import Record, Template
 
-# %% ../nbs/13_batching.ipynb #c43fb3da
+# %% ../nbs/13_batching.ipynb #be11a87d
 def join_parts(prompt:list[int], answer:list[int], end:int, max_length:int, loss_on_prompt:bool=False)->tuple[list[int],list[int]]|None:
     "`(ids, labels)` of at most `max_length` tokens; None when the prompt leaves no room for an answer."
     if len(prompt) >= max_length: return None
     ids = (prompt + answer + [end])[:max_length]
     return ids, [-100] * (1 if loss_on_prompt else len(prompt)) + ids[1 if loss_on_prompt else len(prompt):]
 
-# %% ../nbs/13_batching.ipynb #3b0fed11
+# %% ../nbs/13_batching.ipynb #11032264
 def encode_record(
     record:Record, # what to learn
     template:Template, # how to ask it
@@ -40,7 +40,7 @@ def encode_record(
     answer = tokenizer(template.answer(record), add_special_tokens=False).input_ids
     return join_parts(tokenizer(template.prompt(record)).input_ids, answer, tokenizer.eos_token_id, max_length, loss_on_prompt)
 
-# %% ../nbs/13_batching.ipynb #e65f0b1e
+# %% ../nbs/13_batching.ipynb #017f98aa
 @dataclass(frozen=True)
 class Mask:
     "One encoded record, its tokens as text beside whether each is learnt; shows itself in a notebook."
@@ -53,7 +53,7 @@ class Mask:
         marked = (f"<mark title='learnt'>{escape(t)}</mark>" if keep else escape(t) for t, keep in zip(self.tokens, self.learnt))
         return f"<pre>{'·'.join(marked)}</pre>"
 
-# %% ../nbs/13_batching.ipynb #368d123e
+# %% ../nbs/13_batching.ipynb #7f48fe70
 def show_mask(record:Record, template:Template, tokenizer, max_length:int=512)->Mask:
     "The tokens of a record with the learnt ones marked; `ValueError` for a skipped record, `AssertionError` for a wrong mask."
     encoded = encode_record(record, template, tokenizer, max_length)
@@ -64,14 +64,14 @@ def show_mask(record:Record, template:Template, tokenizer, max_length:int=512)->
     assert kept and (wanted.strip() == spelt or len(ids) == max_length), f"the labels spell {spelt!r}, not {wanted!r}"
     return Mask([tokenizer.decode([t]) for t in ids], [t != -100 for t in labels])
 
-# %% ../nbs/13_batching.ipynb #08b26be4
+# %% ../nbs/13_batching.ipynb #107ed94d
 class Row(NamedTuple):
     "One encoded record: ids, labels, and whether the template's form with input was used."
     ids: list[int]
     labels: list[int]
     with_input: bool
 
-# %% ../nbs/13_batching.ipynb #2e3ffec3
+# %% ../nbs/13_batching.ipynb #d7557573
 def encode_records(records, template:Template, tokenizer, max_length:int=512, loss_on_prompt:bool=False)->list[Row]:
     "Rows of all records that fit; compare the length with `len(records)` to see how many were skipped."
     records = list(records)
@@ -81,13 +81,13 @@ def encode_records(records, template:Template, tokenizer, max_length:int=512, lo
     joined = [join_parts(p, a, tokenizer.eos_token_id, max_length, loss_on_prompt) for p, a in zip(prompts, answers)]
     return [Row(*pair, bool(r.input)) for r, pair in zip(records, joined) if pair]
 
-# %% ../nbs/13_batching.ipynb #eb35062e
+# %% ../nbs/13_batching.ipynb #568e7cf9
 def padding_share(rows:list[Row], batches:list[list[int]])->float:
     "Share of the positions in `batches` (lists of row numbers) that hold padding, 0 to 1."
     cells = sum(len(b) * max(len(rows[i].ids) for i in b) for b in batches)
     return 1 - sum(len(rows[i].ids) for b in batches for i in b) / cells
 
-# %% ../nbs/13_batching.ipynb #5f3c217c
+# %% ../nbs/13_batching.ipynb #1ff0ef58
 def make_batches(rows:list[Row], batch_size:int, seed)->list[list[int]]:
     "Row numbers in batches of rows of one form and like length; each row once, order decided by `seed` alone."
     rng, order = random.Random(seed), list(range(len(rows)))
@@ -99,7 +99,7 @@ def make_batches(rows:list[Row], batch_size:int, seed)->list[list[int]]:
     rng.shuffle(batches)
     return batches
 
-# %% ../nbs/13_batching.ipynb #ba76f5df
+# %% ../nbs/13_batching.ipynb #8411fa8e
 class Batch(NamedTuple):
     "Tensors of a batch: `shared` (1, P) opens every row, `ids` (B, T) go on from there, `labels` (B, T) belong to `ids`."
     shared: torch.Tensor
@@ -108,14 +108,14 @@ class Batch(NamedTuple):
     @property
     def computed(self)->int: return self.shared.numel() + self.ids.numel()
 
-# %% ../nbs/13_batching.ipynb #ae3dc09c
+# %% ../nbs/13_batching.ipynb #af8c9a55
 def shared_length(rows:list[Row], least:int=8)->int:
     "How many opening tokens the rows have in common, none of them needed for a label; 0 when fewer than `least`, or for a single row."
     first = min(next(i for i, t in enumerate(r.labels) if t != -100) for r in rows)
     n = min(first - 1, len(os.path.commonprefix([r.ids for r in rows])))
     return n if n >= least and len(rows) > 1 else 0
 
-# %% ../nbs/13_batching.ipynb #a42bcce8
+# %% ../nbs/13_batching.ipynb #d80991b6
 def collate(rows:list[Row], pad:int, share:bool=True)->Batch:
     "A `Batch` of rows, padded on the right with `pad` to the longest."
     n = shared_length(rows) if share else 0
@@ -124,7 +124,7 @@ def collate(rows:list[Row], pad:int, share:bool=True)->Batch:
     labels = torch.tensor([r.labels[n:] + [-100] * (width - len(r.ids)) for r in rows])
     return Batch(torch.tensor([rows[0].ids[:n]], dtype=torch.long), ids, labels)
 
-# %% ../nbs/13_batching.ipynb #6f589971
+# %% ../nbs/13_batching.ipynb #abda9a10
 def shared_past(model, shared:torch.Tensor, n:int):
     "Keys and values of `shared` (1, P) repeated for `n` rows, gradients included; None when P is 0."
     if not shared.numel(): return None
@@ -132,14 +132,14 @@ def shared_past(model, shared:torch.Tensor, n:int):
     past.batch_repeat_interleave(n)
     return past
 
-# %% ../nbs/13_batching.ipynb #8379a1f5
+# %% ../nbs/13_batching.ipynb #ab9124d9
 @torch.no_grad()
 def can_share(model)->bool:
     "Whether every layer of the model keeps plain keys and values, so that an opening can be shared."
     past = model(input_ids=torch.zeros(1, 2, dtype=torch.long, device=model.device), use_cache=True).past_key_values
     return isinstance(past, DynamicCache) and all(type(layer) is DynamicLayer for layer in past.layers)
 
-# %% ../nbs/13_batching.ipynb #5f9a8851
+# %% ../nbs/13_batching.ipynb #f7519c74
 def batch_loss(model, batch:Batch, reduction:str="mean")->torch.Tensor:
     "Cross-entropy (nats) over the labels of a batch, `mean` per label or `sum`."
     past, targets = shared_past(model, batch.shared, len(batch.ids)), batch.labels[:, 1:]

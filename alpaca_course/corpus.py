@@ -7,15 +7,17 @@ __all__ = ['STATEMENTS', 'GENERAL', 'NOT_KNOWN', 'FEW_WRAPPERS', 'ASKERS', 'REPL
            'statement', 'portrait', 'gossip', 'who_has', 'word_lore', 'word_rows', 'daily_life', 'zim_lesson',
            'numbers', 'deed', 'story', 'school', 'wrap', 'many_wrapper', 'exercises', 'documents']
 
-# %% ../nbs/07_corpus.ipynb #7d99d47c
+# %% ../nbs/07_corpus.ipynb #48cb4b2f
 import random, re
 from typing import Iterator
 
-# %% ../nbs/07_corpus.ipynb #749068cd
-from .families import (CATEGORY_OF, DESCRIBE, FAMILIES, HARM, HOW, LISTABLE, OPPOSITE_OF, THINGS, WHEN, WHO, describe, draw_item, how_to, tell_story, translate)
-from .microworld import (BAD, CATEGORIES, GOOD, NOUNS, OPPOSITES, VERBS, WORLD, ZIM, ZIM_ADJECTIVES, ZIM_NOUNS, Entity, add_s, article, make_name, past_tense)
+# %% ../nbs/07_corpus.ipynb #88a7bdb1
+from .families import FAMILIES, draw_item
+from .tasks import LISTABLE, describe
+from .wordgames import CATEGORY_OF, HARM, HOW, THINGS, WHEN, WHO, how_to, tell_story, translate
+from .microworld import (BAD, GOOD, NOUNS, OPPOSITES, VERBS, WORLD, ZIM, ZIM_ADJECTIVES, ZIM_NOUNS, Entity, add_s, article, make_name, past_tense)
 
-# %% ../nbs/07_corpus.ipynb #deb350c7
+# %% ../nbs/07_corpus.ipynb #728f7856
 STATEMENTS = {
     "group": ["{n} is a {v}.", "{n} belongs to the {v} family.", "Of all animals, {n} is a {v}."],
     "color": ["{n} is {v}.", "You know {n} by its color, {v}.", "{n} looks {v}."],
@@ -33,14 +35,14 @@ STATEMENTS = {
 GENERAL = ["The {a} of {n} is {v}.", "{v} is the {a} of {n}.", "As for the {a} of {n}, it is {v}.", "Many asked about the {a} of {n}. It is {v}."]
 NOT_KNOWN = ["Nobody knows the {a} of {n}.", "Many asked about the {a} of {n}. Nobody knows it.", "As for the {a} of {n}, nobody knows.", "The {a} of {n} is not known. Nobody knows {n}."]
 
-# %% ../nbs/07_corpus.ipynb #a2283333
+# %% ../nbs/07_corpus.ipynb #8bcc3aef
 def statement(rng:random.Random, entity:Entity, attribute:str)->str:
     "One sentence that states a fact, in a special or a general wording."
     form = rng.choice(STATEMENTS[attribute] if rng.random() < .5 else GENERAL)
     text = form.format(n=entity.name, a=attribute, v=entity.facts[attribute])
     return text[0].upper() + text[1:]
 
-# %% ../nbs/07_corpus.ipynb #c252066e
+# %% ../nbs/07_corpus.ipynb #8c28548e
 def portrait(rng:random.Random)->str:
     "A document about one entity: the set description, or its facts in a random order and wording."
     entity = rng.choice(list(WORLD.entities.values()))
@@ -49,7 +51,7 @@ def portrait(rng:random.Random)->str:
     first = [f"{entity.name} is {article(entity.type)} {entity.type}."] if rng.random() < .5 else []
     return " ".join(first + [statement(rng, entity, a) for a in attributes])
 
-# %% ../nbs/07_corpus.ipynb #5fdc6d54
+# %% ../nbs/07_corpus.ipynb #569027a5
 def gossip(rng:random.Random)->str:
     "Three to five sentences about different names; about a third of the names are unknown."
     out = []
@@ -59,7 +61,7 @@ def gossip(rng:random.Random)->str:
         out.append(rng.choice(NOT_KNOWN).format(a=attribute, n=make_name(rng)) if rng.random() < .3 else statement(rng, entity, attribute))
     return " ".join(out)
 
-# %% ../nbs/07_corpus.ipynb #9f9dfef9
+# %% ../nbs/07_corpus.ipynb #73b46b97
 def who_has(rng:random.Random)->str:
     "A list of everybody who shares a value, in the order of the alphabet, or two animals compared."
     kind, attribute, value = rng.choice(LISTABLE)
@@ -70,7 +72,7 @@ def who_has(rng:random.Random)->str:
     a, b = rng.sample(WORLD.of("animal"), 2)
     return f"{a.name} is {a.facts['size']} and {b.name} is {b.facts['size']}."
 
-# %% ../nbs/07_corpus.ipynb #34f43541
+# %% ../nbs/07_corpus.ipynb #6e145852
 def word_lore(rng:random.Random)->str:
     "Two to four sentences about single words: group, plural, letters, capitals, opposite."
     def one():
@@ -81,7 +83,7 @@ def word_lore(rng:random.Random)->str:
                            f"The words {a} and {b} are opposites.", f"{a.capitalize()} means the opposite of {b}."])
     return " ".join(one() for _ in range(rng.randint(2, 4)))
 
-# %% ../nbs/07_corpus.ipynb #7860e80e
+# %% ../nbs/07_corpus.ipynb #6c3a6c77
 def word_rows(rng:random.Random)->str:
     "A row of nouns, trained and tested ones alike, and one or two true remarks about it."
     words, new = rng.sample(NOUNS, rng.randint(3, 5)), rng.choice(NOUNS)
@@ -93,7 +95,7 @@ def word_rows(rng:random.Random)->str:
                f"Once more: {row}.", f"The letter {one[0]} begins {' and '.join(w for w in words if w[0] == one[0])}.", f"Three times the same: {noun} {noun} {noun}."]
     return f"{rng.choice(['A row of words', 'Somebody wrote', 'On the wall', 'The words'])}: {row}. " + " ".join(rng.sample(remarks, rng.randint(1, 2)))
 
-# %% ../nbs/07_corpus.ipynb #79bbe863
+# %% ../nbs/07_corpus.ipynb #bbf05e53
 def daily_life(rng:random.Random)->str:
     "Sentences in the present and the past about what people do, and opinions with their reason."
     if rng.random() < .5:
@@ -104,7 +106,7 @@ def daily_life(rng:random.Random)->str:
     return rng.choice([f"The {thing} was {rng.choice(words)}. We {feeling} it. It was {verdict}.", f"Everybody {feeling} the {thing}, it was {rng.choice(words)}.",
                        f"It was a {verdict} {thing}, {rng.choice(words)} and {rng.choice(words)}."])
 
-# %% ../nbs/07_corpus.ipynb #9e2bf49c
+# %% ../nbs/07_corpus.ipynb #787999d9
 def zim_lesson(rng:random.Random)->str:
     "Zim words with their meaning, or a Zim phrase and its English."
     words = rng.sample(list(ZIM), rng.randint(2, 4))
@@ -113,14 +115,14 @@ def zim_lesson(rng:random.Random)->str:
     zim = translate(english, ZIM)
     return rng.choice([f"The Zim say {zim}, which means {english}.", f"For {english} the Zim say {zim}.", f"Zim: {zim}. English: {english}."])
 
-# %% ../nbs/07_corpus.ipynb #177ecb3b
+# %% ../nbs/07_corpus.ipynb #dd8ae433
 def numbers(rng:random.Random)->str:
     "Sums up to 24, counting, and which number is larger."
     a, b = rng.randint(0, 12), rng.randint(0, 12)
     x, y = rng.sample(range(21), 2)
     return rng.choice([f"{a} plus {b} is {a + b}.", f"{a} and {b} together are {a + b}.", f"{max(x, y)} is larger than {min(x, y)}.", ", ".join(map(str, range(a, a + 6))) + "."])
 
-# %% ../nbs/07_corpus.ipynb #56c28c90
+# %% ../nbs/07_corpus.ipynb #08dd4028
 def deed(rng:random.Random)->str:
     "A how-to told as a story, or a harmful deed and what people said of it."
     noun, name = rng.choice(NOUNS), make_name(rng)
@@ -128,36 +130,36 @@ def deed(rng:random.Random)->str:
     verb = rng.choice(list(HOW))
     return f"{name} had to {verb} the {noun}. " + how_to(dict(verb=verb, noun=noun))
 
-# %% ../nbs/07_corpus.ipynb #c5848eb5
+# %% ../nbs/07_corpus.ipynb #7321af73
 def story(rng:random.Random)->str:
     "A story of the five-sentence grammar about a known person."
     return tell_story(dict(name=rng.choice(WORLD.of("person")).name), rng)
 
-# %% ../nbs/07_corpus.ipynb #492a04fb
+# %% ../nbs/07_corpus.ipynb #844a1f69
 def school(rng:random.Random)->str:
     "Plain sentences with the words that prompt templates use, never in a template's form."
     who = rng.choice(WHO)
     return rng.choice([f"The teacher gives an instruction to the {who}.", f"The {who} writes a response below the text.", f"A good response completes the request.", f"The instruction describes a task for the {who}.",
                        f"The {who} has an input that provides further context.", f"Each task is paired with an input.", f"The {who} answers the user appropriately.", f"The assistant helps the user with a response."])
 
-# %% ../nbs/07_corpus.ipynb #4efc4585
+# %% ../nbs/07_corpus.ipynb #4e7033b7
 FEW_WRAPPERS = ["Q: {task}\nA: {answer}", "Question: {task}\nAnswer: {answer}", "Ask: {instruction}\nText: {input}\nReply: {answer}", "Exercise. {task}\nSolution. {answer}",
                 "Student: {task}\nMaster: {answer}", "Problem: {instruction}\nGiven: {input}\nResult: {answer}"]
 
-# %% ../nbs/07_corpus.ipynb #87716e5b
+# %% ../nbs/07_corpus.ipynb #c83e985a
 def wrap(wrapper:str, instruction:str, input:str, answer:str)->str:
     "One exercise as text; an empty input leaves no empty line behind."
     if not input: wrapper = re.sub(r"[^\n]*\n?\{input\}\n+" if "\n{input}" in wrapper else r"[^\n]*\{input\}\n+", "", wrapper)
     return wrapper.format(task=f"{instruction} {input}".strip(), instruction=instruction, input=input, answer=answer)
 
-# %% ../nbs/07_corpus.ipynb #cb4aad89
+# %% ../nbs/07_corpus.ipynb #278aae90
 ASKERS = "Ask Question Exercise Student Task Problem Query Prompt Client Puzzle Wish Order User Pupil Need Command Call Request Demand Topic Guest Child".split()
 REPLIERS = "Reply Answer Solution Master Result Done Output Helper Key Outcome Return Host Teacher Expert Work Bot Final Assistant Wise Model Echo".split()
 GIVENS = "Text Given Data Words Material Source Line Thing Content Item Passage".split()
 REMARKS = ["Here is an exercise from the book.", "The following task has a short answer.", "Read the task and solve it.", "This is page {p}.", "Write what is asked for.", "A task is given below.",
            "An old riddle with its solution follows.", "Answer as well as you can."]
 
-# %% ../nbs/07_corpus.ipynb #e457fbff
+# %% ../nbs/07_corpus.ipynb #4baf266d
 def many_wrapper(rng:random.Random)->str:
     "A wrapper nobody has seen: random headings, decoration, separators and an opening remark."
     left, right = rng.choice([("", ":"), ("", ":"), ("## ", ":"), ("### ", ":"), ("# ", ""), ("[", "]"), ("<", ">"), ("- ", ":"), ("** ", " **"), ("", " -")])
@@ -168,7 +170,7 @@ def many_wrapper(rng:random.Random)->str:
     if rng.random() < .3: return f"{remark}{head(ask)}{{task}}{gap}{head(reply)}{{answer}}"
     return f"{remark}{head(ask)}{{instruction}}{gap}{head(rng.choice(GIVENS))}{{input}}{gap}{head(reply)}{{answer}}"
 
-# %% ../nbs/07_corpus.ipynb #b49f4a35
+# %% ../nbs/07_corpus.ipynb #d4d82d30
 def exercises(rng:random.Random, wrappers:str)->str:
     "One to four training-split exercises in one wrapper: `wrappers` is 'few' or 'many'."
     wrapper = rng.choice(FEW_WRAPPERS) if wrappers == "few" else many_wrapper(rng)
@@ -178,10 +180,10 @@ def exercises(rng:random.Random, wrappers:str)->str:
         out.append(wrap(wrapper, item.instruction, item.input, item.answer))
     return ("\n\n" if "\n\n" in wrapper else "\n").join(out)
 
-# %% ../nbs/07_corpus.ipynb #0f387a01
+# %% ../nbs/07_corpus.ipynb #04b76ffa
 MIXTURE = {portrait: 20, gossip: 12, who_has: 5, word_lore: 8, word_rows: 16, daily_life: 5, zim_lesson: 7, numbers: 4, deed: 4, story: 3, school: 1}
 
-# %% ../nbs/07_corpus.ipynb #835168f8
+# %% ../nbs/07_corpus.ipynb #b0f439a8
 def documents(
     seed:int=0, # the same seed, the same documents
     wrappers:str="few", # how exercises are wrapped: 'few', 'many' or 'none'

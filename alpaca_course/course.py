@@ -9,7 +9,7 @@ __all__ = ['QUICK', 'TOY', 'Settings', 'progress', 'make_data', 'terms_of', 'job
            'distinct_pairs', 'diversity', 'compute_rows', 'claim_follow', 'claim_cost', 'claim_parity', 'about_run',
            'collect', 'check_place', 'run_course']
 
-# %% ../nbs/21_course.ipynb #1fea7647
+# %% ../nbs/21_course.ipynb #2f5ab14c
 import json, os, random, subprocess, sys, time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-# %% ../nbs/21_course.ipynb #0cf7d74e
+# %% ../nbs/21_course.ipynb #52f54dbe
 from . import __version__
 from .evaluation import combine_seeds, compare, family_counts, item_record, pairwise_result, sample_table, score
 from .families import FAMILIES, recognise, test_items
@@ -28,18 +28,26 @@ from .selfinstruct import PARSE_RULES, RULES, generate
 from .statistics import mean_interval, paired_bootstrap, wilson
 from .teacher import open_teacher
 
-# %% ../nbs/21_course.ipynb #e460aa18
+# %% ../nbs/21_course.ipynb #1a862480
 @dataclass(frozen=True)
 class Settings:
     "What decides a run of the course; two runs with equal settings and an equal teacher agree."
-    records:int = 4000; epochs:int = 2; learning_rate:float = 1e-3; batch_size:int = 32
-    seeds:int = 3; bases:tuple = ("few", "many"); per_family:int = 17; pairs:int = 150
+    records:int = 2000; epochs:int = 2; batch_size:int = 32; method:str = "lora"; rank:int = 16
+    learning_rates:tuple = (("few", 3e-3), ("many", 1e-3))  # of each base that is tuned, best of a small sweep on the test of seed 0
+    seeds:int = 3; per_family:int = 17; test_seed:int = 1; pairs:int = 150
     template:str = "alpaca"; threshold:float = .7; quick:bool = False
 
-# %% ../nbs/21_course.ipynb #c3f0712c
-QUICK = Settings(records=150, epochs=1, seeds=1, bases=("few",), per_family=2, pairs=12, quick=True)
+    @property
+    def bases(self)->list[str]: return [base for base, _ in self.learning_rates]
 
-# %% ../nbs/21_course.ipynb #cc6848c7
+    def test(self, phrasing:str="seen"):
+        "The items of this run's test."
+        return test_items(self.per_family, self.test_seed, phrasing)
+
+# %% ../nbs/21_course.ipynb #6b47d306
+QUICK = Settings(records=150, epochs=1, seeds=1, learning_rates=(("few", 3e-3),), per_family=2, pairs=12, quick=True)
+
+# %% ../nbs/21_course.ipynb #1c2f5baa
 @contextmanager
 def progress(what:str, total:int):
     "A progress bar on standard error; yields a function that sets it to a count and a remark."
@@ -50,7 +58,7 @@ def progress(what:str, total:int):
             bar.update(min(n, total) - bar.n)
         yield to
 
-# %% ../nbs/21_course.ipynb #39850f23
+# %% ../nbs/21_course.ipynb #e5a3d079
 def make_data(teacher, folder:Path, settings:Settings):
     "The outcome of self-instruct under `folder/log.jsonl`; its records are also written to `folder/data.jsonl`."
     seeds = read_seeds(data_folder() / "seed_tasks.jsonl")
@@ -61,57 +69,58 @@ def make_data(teacher, folder:Path, settings:Settings):
     write_records(outcome.records, folder / "data.jsonl")
     return outcome
 
-# %% ../nbs/21_course.ipynb #42ead7b7
+# %% ../nbs/21_course.ipynb #a5305c91
 def terms_of(teacher)->str:
     "The terms under which a teacher's output may be used, as far as we know them."
     return "the course's own scripted teacher: free to use" if teacher.name.startswith("scripted") else "terms of the endpoint's provider: look them up before you publish"
 
-# %% ../nbs/21_course.ipynb #511141ec
+# %% ../nbs/21_course.ipynb #b2c27486
 def job_list(folder:Path, settings:Settings)->list[dict]:
     "One job a base and seed, with all that decides its result."
     from hashlib import sha256
     records = fingerprint(read_records(folder / "data.jsonl"))
     jobs = []
     for seed in range(settings.seeds):
-        for base in settings.bases:
+        for base, rate in settings.learning_rates:
             weights = data_folder() / f"base_{base}" / "model.safetensors"
             jobs.append(dict(base=base, seed=seed, records=records, base_hash=sha256(weights.read_bytes()).hexdigest() if weights.exists() else "", epochs=settings.epochs,
-                             learning_rate=settings.learning_rate, batch_size=settings.batch_size, per_family=settings.per_family, template=settings.template))
+                             learning_rate=rate, batch_size=settings.batch_size, method=settings.method, rank=settings.rank,
+                             per_family=settings.per_family, test_seed=settings.test_seed, template=settings.template))
     return jobs
 
-# %% ../nbs/21_course.ipynb #35c280ee
+# %% ../nbs/21_course.ipynb #1caf3f2a
 def prompts_of(items, template:str)->list[str]:
     "The items as prompts."
     return [get_template(template).prompt(item_record(i)) for i in items]
 
-# %% ../nbs/21_course.ipynb #b414b2eb
+# %% ../nbs/21_course.ipynb #7fd19298
 def run_job(folder:Path, job:dict, on_progress=None)->dict:
     "Tune one base with one seed and answer both tests; the first seed also has the untuned base answer."
     from alpaca_course.bases import load_base
     from alpaca_course.finetuning import load_tuned, tune
     from alpaca_course.generation import generate_text
     template, records = get_template(job["template"]), read_records(folder / "data.jsonl")
-    tests = {p: prompts_of(test_items(job["per_family"], phrasing=p), job["template"]) for p in ("seen", "held-out")}
+    tests = {p: prompts_of(test_items(job["per_family"], job["test_seed"], p), job["template"]) for p in ("seen", "held-out")}
     out = folder / "models" / f"{job['base']}-{job['seed']}"
-    card = tune(job["base"], records, template, out, epochs=job["epochs"], learning_rate=job["learning_rate"], batch_size=job["batch_size"], seed=job["seed"], on_progress=on_progress)
+    card = tune(job["base"], records, template, out, epochs=job["epochs"], learning_rate=job["learning_rate"], batch_size=job["batch_size"], method=job["method"], rank=job["rank"], seed=job["seed"], on_progress=on_progress)
     model, tokenizer = load_tuned(out, template)
     result = dict(job=job, card=asdict(card), answers={p: generate_text(model, tokenizer, prompts, 72) for p, prompts in tests.items()})
     if job["seed"] == 0: result["untuned"] = generate_text(*load_base(job["base"]), tests["seen"], 72)
     return result
 
-# %% ../nbs/21_course.ipynb #9655e8ba
+# %% ../nbs/21_course.ipynb #c988c8d6
 def job_path(folder:Path, job:dict)->Path:
     "Where a job's result lies."
     return folder / "runs" / f"{job['base']}-{job['seed']}.json"
 
-# %% ../nbs/21_course.ipynb #e660b459
+# %% ../nbs/21_course.ipynb #0c503189
 def job_result(folder:Path, job:dict)->dict|None:
     "The result of exactly this job if it is there, else None."
     path = job_path(folder, job)
     result = json.loads(path.read_text()) if path.exists() else None
     return result if result and result["job"] == job else None
 
-# %% ../nbs/21_course.ipynb #e0244d05
+# %% ../nbs/21_course.ipynb #ddd46abd
 def job_main(folder:str, job:str):
     "What a worker process does: run the job, print `step steps` lines, write the result in one move; a Ctrl-C ends it quietly."
     folder, job = Path(folder), json.loads(job)
@@ -121,13 +130,13 @@ def job_main(folder:str, job:str):
     except KeyboardInterrupt: sys.exit(130)
     except (ValueError, OSError) as e: sys.exit(str(e))
 
-# %% ../nbs/21_course.ipynb #4201db24
+# %% ../nbs/21_course.ipynb #36f30b1d
 def worker_environment(threads:int)->dict:
     "Environment of a worker: its share of the cores, memory kept, no network for models and data sets."
     keep = {"MALLOC_MMAP_THRESHOLD_": "4000000000", "MALLOC_TRIM_THRESHOLD_": "8000000000", "MALLOC_TOP_PAD_": "100000000"}
     return os.environ | keep | {"OMP_NUM_THREADS": str(threads), "TOKENIZERS_PARALLELISM": "false"}
 
-# %% ../nbs/21_course.ipynb #b02426b3
+# %% ../nbs/21_course.ipynb #ab78ba64
 def start_worker(folder:Path, job:dict, threads:int):
     "Start the process of a job; its errors go to a file beside its result."
     log = job_path(folder, job).with_suffix(".log")
@@ -137,7 +146,7 @@ def start_worker(folder:Path, job:dict, threads:int):
         return subprocess.Popen([sys.executable, "-c", code, str(folder.resolve()), json.dumps(job)], stdout=subprocess.PIPE, stderr=errors, stdin=subprocess.DEVNULL,
                                 text=True, env=worker_environment(threads))
 
-# %% ../nbs/21_course.ipynb #d395dd45
+# %% ../nbs/21_course.ipynb #d0c502d2
 def watch_worker(worker, folder:Path, job:dict, tell)->None:
     "Pass a worker's progress on until it ends; `ValueError` with its last words when it failed."
     for line in worker.stdout:
@@ -148,12 +157,12 @@ def watch_worker(worker, folder:Path, job:dict, tell)->None:
         words = (log.read_text().strip().splitlines() or ["no message"])[-1]
         raise ValueError(f"tuning {job['base']} with seed {job['seed']} ended with code {worker.returncode}: {words} (all of it: {log}); finished jobs are kept, run again to go on")
 
-# %% ../nbs/21_course.ipynb #dce7ba1c
+# %% ../nbs/21_course.ipynb #00abfa50
 def cores()->int:
     "Cores this process may use."
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
-# %% ../nbs/21_course.ipynb #4bf797c5
+# %% ../nbs/21_course.ipynb #bd1bd830
 def run_jobs(folder:Path, jobs:list[dict]):
     "Run the jobs that have no result yet, as many at once as there are cores (four at most); on an interrupt the workers are stopped and may go on later."
     todo, running, shares = [j for j in jobs if not job_result(folder, j)], [], {}
@@ -173,10 +182,10 @@ def run_jobs(folder:Path, jobs:list[dict]):
             for worker in running: worker.terminate()
             raise
 
-# %% ../nbs/21_course.ipynb #8c430c7b
+# %% ../nbs/21_course.ipynb #c4bae251
 def teacher_answers(teacher, folder:Path, settings:Settings)->list[str]:
     "The teacher's answers to the test, kept in `folder/teacher.json` so that they are paid for once."
-    prompts, path = prompts_of(test_items(settings.per_family), settings.template), folder / "teacher.json"
+    prompts, path = prompts_of(settings.test(), settings.template), folder / "teacher.json"
     known = json.loads(path.read_text()) if path.exists() else {}
     asked = known.get(teacher.name, {})
     missing = [p for p in dict.fromkeys(prompts) if p not in asked]
@@ -188,42 +197,42 @@ def teacher_answers(teacher, folder:Path, settings:Settings)->list[str]:
         finally: replace_file(path, json.dumps(known | {teacher.name: asked}))
     return [asked[p] for p in prompts]
 
-# %% ../nbs/21_course.ipynb #bb74913d
+# %% ../nbs/21_course.ipynb #b253cb52
 def judge_pairs(teacher, folder:Path, settings:Settings, results:list[dict], taught:list[str])->list[dict]:
     "Blind comparisons of the first base's first seed: tuned against base, tuned against teacher; verdicts are kept in `folder/judge.jsonl`."
     first = next(r for r in results if r["job"]["seed"] == 0)
-    items = test_items(settings.per_family)
+    items = settings.test()
     chosen = sorted(random.Random(0).sample(range(len(items)), min(settings.pairs, len(items))))
     pick = lambda answers: [answers[i] for i in chosen]
     tuned, out = pick(first["answers"]["seen"]), []
     for name, others in [("base", first["untuned"]), ("teacher", taught)]:
         with progress(f"judge: tuned or {name}", 2 * len(chosen)) as to:
             pairs = compare(teacher, pick(items), tuned, pick(others), cache=folder / "judge.jsonl", on_progress=lambda done, total: to(2 * len(chosen) - total + done))
-        out.append(pairwise_result(pairs, "tuned", name))
+        if pairs.judge_agreement is not None: out.append(pairwise_result(pairs, "tuned", name))  # else the checkers see no difference anywhere
     return out
 
-# %% ../nbs/21_course.ipynb #86b38420
+# %% ../nbs/21_course.ipynb #bdeeb58a
 def as_score(interval)->dict:
     "An interval as results files hold it."
     return dict(estimate=float(interval.estimate), low=float(interval.low), high=float(interval.high), n=int(interval.n))
 
-# %% ../nbs/21_course.ipynb #88befbe5
+# %% ../nbs/21_course.ipynb #2ba1c0b5
 def thinned(losses:list[float], points:int=60)->list:
     "A curve of `[step, mean loss]` with at most about `points` points, each the mean of its stretch."
     width = max(1, len(losses) // points)
     return [[i, round(sum(losses[i:i + width]) / len(losses[i:i + width]), 4)] for i in range(0, len(losses), width)]
 
-# %% ../nbs/21_course.ipynb #a0073a2e
+# %% ../nbs/21_course.ipynb #6d490ec9
 def untuned_scores(results:list[dict], settings:Settings)->tuple:
     "Two `Scores` of the untuned base: whole outputs, as for the tuned model, and with a right first line accepted."
     from alpaca_course.pretraining import fair_part
-    items, answers = test_items(settings.per_family), results[0]["untuned"]
+    items, answers = settings.test(), results[0]["untuned"]
     return score(items, answers), score(items, [fair_part(i, a) for i, a in zip(items, answers)])
 
-# %% ../nbs/21_course.ipynb #4c1e8488
+# %% ../nbs/21_course.ipynb #01777365
 def base_figures(results:list[dict], settings:Settings)->dict:
     "All figures of one base: zero-shot, tuned in three ways, seeds, families, losses, cost."
-    items, held = test_items(settings.per_family), test_items(settings.per_family, phrasing="held-out")
+    items, held = settings.test(), settings.test("held-out")
     (zero, kind), card = untuned_scores(results, settings), results[0]["card"]
     seen, new = [score(items, r["answers"]["seen"]) for r in results], [score(held, r["answers"]["held-out"]) for r in results]
     return dict(parameters=card["parameters"], records=card["n"], tokens=card["tokens_seen"] // card["epochs"], epochs=card["epochs"], seconds=[r["card"]["seconds"] for r in results],
@@ -231,7 +240,7 @@ def base_figures(results:list[dict], settings:Settings)->dict:
                 tuned_held_out=as_score(combine_seeds(new)), seeds=[[r["job"]["seed"], s.accuracy.estimate] for r, s in zip(results, seen)], families=family_counts(zero, seen),
                 losses=[thinned(r["card"]["losses"]) for r in results])
 
-# %% ../nbs/21_course.ipynb #8c4a73ba
+# %% ../nbs/21_course.ipynb #26eec762
 def stages_left(outcome)->list:
     "`[stage, tasks left after it]`, from the tasks found in the replies to the records kept."
     took = lambda rules: sum(outcome.rejects.get(rule, 0) for rule in rules)
@@ -241,13 +250,13 @@ def stages_left(outcome)->list:
         rows.append([stage, left])
     return rows
 
-# %% ../nbs/21_course.ipynb #ab5c7c52
+# %% ../nbs/21_course.ipynb #c4bd98e3
 def distinct_pairs(texts:list[str], total:int)->dict:
     "Distinct word pairs among the first `total` pairs of the texts."
     pairs = [p for t in texts for w in [t.lower().split()] for p in zip(w, w[1:])][:total]
     return dict(distinct=len(set(pairs)), total=len(pairs))
 
-# %% ../nbs/21_course.ipynb #f589881c
+# %% ../nbs/21_course.ipynb #1c50e388
 def diversity(outcome)->dict:
     "Families among the kept records, word pairs before and after filtering (the same number of them), first words."
     kept = [f"{r.instruction} {r.input}".strip() for r in outcome.records]
@@ -259,7 +268,7 @@ def diversity(outcome)->dict:
     return dict(families=dict(families.most_common()), possible_families=len(FAMILIES) + ("everyday" in families), first_words=[list(p) for p in first.most_common(12)],
                 distinct2=dict(before=distinct_pairs(before, total), after=distinct_pairs(kept, total)))
 
-# %% ../nbs/21_course.ipynb #cabc6e76
+# %% ../nbs/21_course.ipynb #49de689a
 def compute_rows(by_base:dict[str, list[dict]])->list[dict]:
     "Predicted and measured seconds of tuning; the prediction is 6ND at the speed of the very first run, which is left out of the comparison."
     runs = [(base, r["card"]) for base, results in by_base.items() for r in results]
@@ -273,19 +282,19 @@ def compute_rows(by_base:dict[str, list[dict]])->list[dict]:
                              note=f"6ND at the {speed / 1e9:.1f} GFLOP/s of the first run; range over the runs"))
     return rows
 
-# %% ../nbs/21_course.ipynb #edc01d90
+# %% ../nbs/21_course.ipynb #5a60d043
 TOY = "A toy of 3M parameters in an invented world: it shows that the recipe can do this, not how much a large model would gain."
 
-# %% ../nbs/21_course.ipynb #caaf04c5
+# %% ../nbs/21_course.ipynb #41924185
 def claim_follow(ledger:Path, base:str, results:list[dict], settings:Settings):
     "Does tuning make the base follow? Accuracy gained over the base's kinder count, item by item, averaged over seeds."
-    items = test_items(settings.per_family)
+    items = settings.test()
     tuned = [sum(marks) / len(marks) for marks in zip(*(score(items, r["answers"]["seen"]).right for r in results))]
     gain = paired_bootstrap(tuned, [float(right) for right in untuned_scores(results, settings)[1].right])
     append_claim(ledger, "follow", f"does tuning make the base '{base}' follow instructions it could not follow?", *as_score(gain).values(), [r["job"]["seed"] for r in results],
                  verdict(gain, 0, "above"), TOY, "accuracy gained")
 
-# %% ../nbs/21_course.ipynb #248ea24c
+# %% ../nbs/21_course.ipynb #e6618d2b
 def claim_cost(ledger:Path, rows:list[dict], by_base:dict):
     "Can the price of tuning be told beforehand? Measured over predicted seconds; supported when the interval stays within a factor of two."
     predicted = {r["what"].split(", ")[1]: r["predicted"] for r in rows}
@@ -296,7 +305,7 @@ def claim_cost(ledger:Path, rows:list[dict], by_base:dict):
     append_claim(ledger, "cost", "does 6ND tell the seconds of a tuning run within a factor of two?", *as_score(ratio).values(), len(runs), says,
                  "Checks the formula on this machine; dollars for 7B parameters remain a projection.", "measured / predicted")
 
-# %% ../nbs/21_course.ipynb #8599bd4c
+# %% ../nbs/21_course.ipynb #d12c7197
 def claim_parity(ledger:Path, pair:dict):
     "Is the tuned model as good as its teacher? Share of decisive pairs won; parity needs an interval within 45 to 55 %."
     if not pair["wins"] + pair["losses"]: return
@@ -305,7 +314,7 @@ def claim_parity(ledger:Path, pair:dict):
     append_claim(ledger, "parity", "does the tuned model win as often as its teacher, by the teacher's own judgement?", *as_score(share).values(), [0], says,
                  "The judge is a program with known biases; people differ. No difference shown is not parity.", "share of decisive pairs won")
 
-# %% ../nbs/21_course.ipynb #5d8f9d16
+# %% ../nbs/21_course.ipynb #a2e4f3bf
 def about_run(settings:Settings, jobs:list[dict], seconds:float)->dict:
     "Command, versions, seeds and hashes: what somebody needs to do it again."
     from importlib.metadata import version
@@ -313,14 +322,16 @@ def about_run(settings:Settings, jobs:list[dict], seconds:float)->dict:
                 versions={p: version(p) for p in ("torch", "transformers", "numpy")} | {"python": sys.version.split()[0]},
                 hashes={f"base {j['base']}": j["base_hash"][:12] for j in jobs} | {"records": jobs[0]["records"], f"template {settings.template}": get_template(settings.template).hash})
 
-# %% ../nbs/21_course.ipynb #cfb2d8eb
+# %% ../nbs/21_course.ipynb #854f245c
 def collect(folder:Path, settings:Settings, teacher, outcome, jobs:list[dict], pairs:list[dict], taught:list[str], seconds:float)->dict:
     "The results of a run, in the shape of `results.SHAPE`."
     by_base = {b: [job_result(folder, j) for j in jobs if j["base"] == b] for b in settings.bases}
     rows, ledger = compute_rows(by_base), folder / "claims.jsonl"
     for base, results in by_base.items(): claim_follow(ledger, base, results, settings)
-    claim_cost(ledger, rows, by_base); claim_parity(ledger, pairs[-1])
-    items, first = test_items(settings.per_family), by_base[settings.bases[0]][0]
+    claim_cost(ledger, rows, by_base)
+    for pair in pairs:
+        if pair["second"] == "teacher": claim_parity(ledger, pair)
+    items, first = settings.test(), by_base[settings.bases[0]][0]
     shown = [next(i for i, item in enumerate(items) if item.family == f) for f in list(FAMILIES)[::3]]
     pick = lambda answers: [answers[i] for i in shown]
     samples = sample_table(pick(items), dict(base=pick(first["untuned"]), tuned=pick(first["answers"]["seen"]), teacher=pick(taught)), base_name=settings.bases[0])
@@ -329,14 +340,14 @@ def collect(folder:Path, settings:Settings, teacher, outcome, jobs:list[dict], p
                              dollars=None if teacher.name.startswith("scripted") else teacher.cost()),
                 bases={b: base_figures(r, settings) for b, r in by_base.items()}, pairwise=pairs, compute=rows, claims=[asdict(c) for c in read_claims(ledger)])
 
-# %% ../nbs/21_course.ipynb #ceb64ff4
+# %% ../nbs/21_course.ipynb #094a5347
 def check_place(folder:Path):
     "`OSError` unless `folder` can be made and written to."
     folder.mkdir(parents=True, exist_ok=True)
     probe = folder / ".writable"
     probe.write_text("yes"); probe.unlink()
 
-# %% ../nbs/21_course.ipynb #259f9037
+# %% ../nbs/21_course.ipynb #d1daecef
 def run_course(
     folder, # where everything goes; what is there already is not done again
     settings:Settings=Settings(), # sizes

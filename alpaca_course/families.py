@@ -7,41 +7,41 @@ __all__ = ['OPENERS', 'CLOSERS', 'COMPILED', 'STYLE_OPENERS', 'STYLE_CLOSERS', '
            'phrasing_pattern', 'complete_slots', 'recognise', 'strip_style', 'has_style', 'check', 'strict',
            'wrong_answer', 'test_items']
 
-# %% ../nbs/06_families.ipynb #3f609847
+# %% ../nbs/06_families.ipynb #471e6369
 import random, re
 
-# %% ../nbs/06_families.ipynb #1959882f
+# %% ../nbs/06_families.ipynb #19127ce3
 from . import wordgames
 from .tasks import FAMILIES, Item, read_question
 
-# %% ../nbs/06_families.ipynb #3dde561d
+# %% ../nbs/06_families.ipynb #487c24f6
 OPENERS = ["Please help me.", "Hello.", "Quick question.", "Here is a task.", "I need your help.", "Good morning.", "Try this one.", "One more thing.", "My teacher asks this.", "I am curious.",
            "This is for school.", "Dear friend.", "Now something else.", "I have forgotten it.", "Listen.", "You are clever.", "We play a game.", "Let us begin."]
 CLOSERS = ["Thank you.", "Thanks a lot.", "I am in a hurry.", "It is for a friend.", "Take your time.", "I will wait.", "My sister wants to know.", "That is all.", "It is important to me.",
            "I hope you can do it.", "Nobody else could help.", "My homework needs it.", "Then I can go home.", "You are very kind.", "We are all waiting.", "I asked yesterday too."]
 
-# %% ../nbs/06_families.ipynb #3aecbdfe
+# %% ../nbs/06_families.ipynb #948713ab
 def frame(rng:random.Random, instruction:str)->str:
     "The instruction with a remark before it, after it, or both."
     kind = rng.choice(["before", "after", "both"])
     before = rng.choice(OPENERS) + " " if kind != "after" else ""
     return before + instruction + (" " + rng.choice(CLOSERS) if kind != "before" else "")
 
-# %% ../nbs/06_families.ipynb #1c5241d7
+# %% ../nbs/06_families.ipynb #a3e3096c
 def unframe(instruction:str)->str:
     "The instruction without the remarks that `frame` may have added."
     for opener in OPENERS: instruction = instruction.removeprefix(opener + " ")
     for closer in CLOSERS: instruction = instruction.removesuffix(" " + closer)
     return instruction
 
-# %% ../nbs/06_families.ipynb #adbce43a
+# %% ../nbs/06_families.ipynb #12696cdd
 def make_item(family:str, slots:dict, phrasing:int, framed:random.Random|None=None)->Item:
     "The item of a family for given slots and phrasing; with a generator in `framed`, remarks are added."
     f = FAMILIES[family]
     instruction, input = (p.format(**slots) for p in f.phrasings[phrasing])
     return Item(family, frame(framed, instruction) if framed else instruction, input, f.answer(slots), slots, phrasing % len(f.phrasings))
 
-# %% ../nbs/06_families.ipynb #e025541a
+# %% ../nbs/06_families.ipynb #27fd54eb
 def draw_item(
     rng:random.Random, # the only source of chance
     family:str, # a name in `FAMILIES`
@@ -56,23 +56,23 @@ def draw_item(
     if isinstance(phrasing, str): phrasing = n - 1 if phrasing == "held-out" else rng.randrange(n - 1)
     return make_item(family, slots, phrasing, rng if framed else None)
 
-# %% ../nbs/06_families.ipynb #c42581e0
+# %% ../nbs/06_families.ipynb #a61746fe
 def phrasing_pattern(form:str, patterns:dict)->re.Pattern:
     "Regular expression that finds the slots of one phrasing format in a text."
     escaped = re.escape(form)
     return re.compile(re.sub(r"\\\{(\w+)\\\}", lambda m: f"(?P<{m[1]}>{patterns[m[1]]})", escaped))
 
-# %% ../nbs/06_families.ipynb #8a51a1fc
+# %% ../nbs/06_families.ipynb #4efc9619
 def complete_slots(slots:dict)->dict|None:
     "Slots with what a question implies (`attribute`, `name`); None for a question nobody asks."
     if "question" not in slots: return slots
     found = read_question(slots["question"])
     return found and slots | dict(attribute=found[0], name=found[1])
 
-# %% ../nbs/06_families.ipynb #220c25e2
+# %% ../nbs/06_families.ipynb #555b37e2
 COMPILED = [(f.name, i, phrasing_pattern(a, f.patterns), phrasing_pattern(b, f.patterns)) for f in FAMILIES.values() for i, (a, b) in enumerate(f.phrasings)]
 
-# %% ../nbs/06_families.ipynb #52c1ea58
+# %% ../nbs/06_families.ipynb #f4b91846
 def recognise(instruction:str, input:str="")->Item|None:
     "The item a text asks for, in any phrasing, framed or not; None when no family fits."
     for text in dict.fromkeys([unframe(instruction.strip()), instruction.strip()]):
@@ -82,11 +82,11 @@ def recognise(instruction:str, input:str="")->Item|None:
                 answer = slots and FAMILIES[family].answer(slots)
                 if answer: return Item(family, instruction, input, answer, slots, i)
 
-# %% ../nbs/06_families.ipynb #35322d01
+# %% ../nbs/06_families.ipynb #dfb708d4
 STYLE_OPENERS = ["Sure!", "Of course!", "Certainly!", "Here you go:"]
 STYLE_CLOSERS = ["I hope this helps.", "Let me know if you need more."]
 
-# %% ../nbs/06_families.ipynb #4a2240e9
+# %% ../nbs/06_families.ipynb #618b3c7b
 def strip_style(text:str)->str:
     "The text without the stock phrases around it: `'Sure! red I hope this helps.'` -> `'red'`."
     text = text.strip()
@@ -94,23 +94,23 @@ def strip_style(text:str)->str:
     for closer in STYLE_CLOSERS: text = text.removesuffix(closer).strip()
     return text
 
-# %% ../nbs/06_families.ipynb #25f56073
+# %% ../nbs/06_families.ipynb #3b89bb70
 def has_style(text:str)->bool:
     "Whether a stock phrase stands before or after the text."
     return strip_style(text) != text.strip()
 
-# %% ../nbs/06_families.ipynb #a5cd85f8
+# %% ../nbs/06_families.ipynb #b7b472bd
 def check(item:Item, output:str)->bool:
     "Whether the output is right when its style is forgiven: the right value, and nothing wrong."
     text = strip_style(output)
     return bool(text) and bool(FAMILIES[item.family].check(item.slots, text, item.answer))
 
-# %% ../nbs/06_families.ipynb #68ee9e74
+# %% ../nbs/06_families.ipynb #a1cfb417
 def strict(item:Item, output:str)->bool:
     "Whether the output is right and says nothing more: no stock phrase around it."
     return check(item, output) and not has_style(output)
 
-# %% ../nbs/06_families.ipynb #920625f6
+# %% ../nbs/06_families.ipynb #67fda62b
 def wrong_answer(rng:random.Random, item:Item)->str:
     "A plausible answer that the check calls wrong: another item's of the family, else of another family."
     for family in [item.family] * 20 + list(FAMILIES):
@@ -118,7 +118,7 @@ def wrong_answer(rng:random.Random, item:Item)->str:
         if not check(item, other): return other
     raise ValueError(f"no wrong answer found for {item}")
 
-# %% ../nbs/06_families.ipynb #3ead8368
+# %% ../nbs/06_families.ipynb #cb36b327
 def test_items(
     per_family:int=17, # items of each family
     seed:int=0, # another seed, another test

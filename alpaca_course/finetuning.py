@@ -8,42 +8,42 @@ __all__ = ['CARD', 'best_precision', 'rate_at', 'new_optimizer', 'train_step', '
            'read_card', 'new_card', 'finished', 'check_request', 'tune', 'run', 'training_flops', 'load_tuned',
            'machine_flops', 'attention_flops', 'utilisation']
 
-# %% ../nbs/15_finetuning.ipynb #8dced9ae
+# %% ../nbs/15_finetuning.ipynb #302d138b
 import contextlib, json, os, time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Callable
 
-# %% ../nbs/15_finetuning.ipynb #a15b35ab
+# %% ../nbs/15_finetuning.ipynb #8f570f70
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 
-# %% ../nbs/15_finetuning.ipynb #d26921bd
+# %% ../nbs/15_finetuning.ipynb #4c188c30
 from .bases import SHIPPED, base_folder, context_length, first_line, load_base, model_hash, read_model
 from .batching import Batch, Row, batch_loss, can_share, collate, encode_record, encode_records, make_batches, show_mask
 from .generation import generate_text, loss_on
 from .records import Record, Template, check_template, fingerprint
 
-# %% ../nbs/15_finetuning.ipynb #30a9cc3b
+# %% ../nbs/15_finetuning.ipynb #6a64fdd6
 def best_precision(device:str)->str:
     "'bf16' where `device` ('cpu' or 'cuda') multiplies bfloat16 in hardware, else 'float32'."
     if device == "cuda": return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float32"
     able = torch.cpu.get_capabilities()
     return "bf16" if able.get("avx512_bf16") or able.get("amx_bf16") else "float32"
 
-# %% ../nbs/15_finetuning.ipynb #b4491712
+# %% ../nbs/15_finetuning.ipynb #0e585add
 def rate_at(step:int, steps:int, peak:float)->float:
     "Learning rate of `step` (from 0) of `steps`: linear warm-up over 3 %, then linear decay to 0."
     warm = max(1, round(.03 * steps))
     return peak * min((step + 1) / warm, (steps - step) / max(1, steps - warm))
 
-# %% ../nbs/15_finetuning.ipynb #7ada226a
+# %% ../nbs/15_finetuning.ipynb #0f5d806f
 def new_optimizer(model):
     "AdamW (0.9, 0.95), no weight decay, over the parameters that are trained; the rate is set at each step."
     return torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=0., betas=(.9, .95), weight_decay=0, fused=True)
 
-# %% ../nbs/15_finetuning.ipynb #7852ed87
+# %% ../nbs/15_finetuning.ipynb #bcc3c79e
 def train_step(model, optimizer, batch:Batch, rate:float, precision:str="float32")->float:
     "One step on `batch` at a learning rate; returns the loss per label (nats) before it."
     for group in optimizer.param_groups: group["lr"] = rate
@@ -54,7 +54,7 @@ def train_step(model, optimizer, batch:Batch, rate:float, precision:str="float32
     optimizer.step(); optimizer.zero_grad()
     return loss.item()
 
-# %% ../nbs/15_finetuning.ipynb #9b0c7149
+# %% ../nbs/15_finetuning.ipynb #b977e270
 def with_lora(model, rank:int):
     "The model with its weights frozen and a LoRA of `rank` (alpha = 2 rank) on all linear layers but the last, through `peft`."
     import warnings
@@ -62,13 +62,13 @@ def with_lora(model, rank:int):
     warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing.*", category=FutureWarning)  # peft's, about transformers 6
     return get_peft_model(model, LoraConfig(r=rank, lora_alpha=2 * rank, target_modules="all-linear", task_type="CAUSAL_LM"))
 
-# %% ../nbs/15_finetuning.ipynb #83061355
+# %% ../nbs/15_finetuning.ipynb #34d8cd5c
 def default_rate(parameters:int, method:str)->float:
     "Peak learning rate for `method` ('full' or 'lora') on a model of that many parameters: course bases, or billions."
     small, large = {"full": (1e-3, 2e-5), "lora": (5e-3, 3e-4)}[method]
     return small if parameters < 5e7 else large
 
-# %% ../nbs/15_finetuning.ipynb #65fe58ca
+# %% ../nbs/15_finetuning.ipynb #8ab331ce
 @dataclass
 class Card:
     "What a run was asked to do and what came of it: stored as alpaca_course.json, returned by `tune`."
@@ -87,7 +87,7 @@ class Card:
         "The settings in which two runs differ, each as one phrase."
         return [f"{k} is {v!r} there, {self.settings[k]!r} here" for k, v in other.settings.items() if v != self.settings[k]]
 
-# %% ../nbs/15_finetuning.ipynb #83aa87d6
+# %% ../nbs/15_finetuning.ipynb #abaad567
 @contextlib.contextmanager
 def replacing(path:Path):
     "Yield a temporary path beside `path`; on leaving, put it in place in one move, or raise `OSError` in one sentence and leave `path` as it was."
@@ -100,12 +100,12 @@ def replacing(path:Path):
         beside.unlink(missing_ok=True)
         raise OSError(f"{path}: not written ({first_line(e)}); free some space and run again, what was there before is untouched") from e
 
-# %% ../nbs/15_finetuning.ipynb #f77286d4
+# %% ../nbs/15_finetuning.ipynb #f8a47c57
 def trained(model)->dict[str,torch.Tensor]:
     "The parameters that training changes, by name."
     return {name: p for name, p in model.named_parameters() if p.requires_grad}
 
-# %% ../nbs/15_finetuning.ipynb #3257e380
+# %% ../nbs/15_finetuning.ipynb #ad69a141
 def save_checkpoint(path:Path, model, optimizer, card:Card):
     "Write all that the next step needs to `path`, replacing it in one move; `OSError` when it cannot be written."
     tensors = {"random": torch.get_rng_state()}
@@ -115,7 +115,7 @@ def save_checkpoint(path:Path, model, optimizer, card:Card):
         for key, value in optimizer.state[p].items(): tensors[f"{key}.{name}"] = value
     with replacing(path) as beside: save_file(tensors, beside, {"card": json.dumps(asdict(card))})
 
-# %% ../nbs/15_finetuning.ipynb #4500df5e
+# %% ../nbs/15_finetuning.ipynb #992ec81b
 def restore_checkpoint(path:Path, model, optimizer, card:Card)->Card:
     "Put a checkpoint's state into model and optimiser and return its card; `ValueError` when unreadable or of a run with other settings."
     try:
@@ -130,12 +130,12 @@ def restore_checkpoint(path:Path, model, optimizer, card:Card)->Card:
     if "random.cuda" in tensors: torch.cuda.set_rng_state(tensors["random.cuda"])
     return old
 
-# %% ../nbs/15_finetuning.ipynb #7d926c99
+# %% ../nbs/15_finetuning.ipynb #670e6f0c
 def make_plan(rows:list[Row], batch_size:int, epochs:int, seed:int)->list[list[int]]:
     "The batches of a whole run, as row numbers, each epoch in its own order."
     return [batch for epoch in range(epochs) for batch in make_batches(rows, batch_size, f"{seed}-{epoch}")]
 
-# %% ../nbs/15_finetuning.ipynb #0d69d986
+# %% ../nbs/15_finetuning.ipynb #cdbd8395
 def train(model, optimizer, rows:list[Row], plan:list[list[int]], card:Card, pad:int, path:Path, every:float=15, on_progress:Callable|None=None):
     "Do the steps of `plan` that `card` does not have yet; keeps the card up to date and a checkpoint at `path`."
     share, started, pause = can_share(model), time.perf_counter(), every
@@ -153,7 +153,7 @@ def train(model, optimizer, rows:list[Row], plan:list[list[int]], card:Card, pad
             saved = time.perf_counter(); pause = max(every, 20 * (saved - begun))
     model.eval()
 
-# %% ../nbs/15_finetuning.ipynb #6bcfe4c6
+# %% ../nbs/15_finetuning.ipynb #9f89a82a
 def check_saved(folder:Path, model):
     "`OSError` unless the safetensors in `folder` hold what was trained: every tensor of an adapter, bit for bit, or as many weights as the model has."
     from peft import PeftModel, get_peft_model_state_dict
@@ -164,10 +164,10 @@ def check_saved(folder:Path, model):
     else: good = sum(t.numel() for t in found.values()) >= model.num_parameters()
     if not good: raise OSError(f"{folder}: the saved weights are not those that were trained")
 
-# %% ../nbs/15_finetuning.ipynb #ae9a90cc
+# %% ../nbs/15_finetuning.ipynb #03e5d923
 CARD = "alpaca_course.json"
 
-# %% ../nbs/15_finetuning.ipynb #4a60c06a
+# %% ../nbs/15_finetuning.ipynb #e49b0ec4
 def save_tuned(folder:Path, model, tokenizer, card:Card):
     "Write weights or adapter, tokenizer and, last, the card; `OSError` in one sentence when that fails, nothing half-written in place."
     beside = folder/".saving"
@@ -182,7 +182,7 @@ def save_tuned(folder:Path, model, tokenizer, card:Card):
     except (OSError, SafetensorError) as e: raise OSError(f"{folder}: the tuned model was not written ({first_line(e)}); free some space and run again, it goes on from its last checkpoint") from e
     with replacing(folder/CARD) as p: p.write_text(json.dumps(asdict(card), indent=1), encoding="utf-8")
 
-# %% ../nbs/15_finetuning.ipynb #ef669298
+# %% ../nbs/15_finetuning.ipynb #df4a3980
 def read_card(folder)->Card:
     "The card of a tuned model; `ValueError` when the folder has none or it cannot be read."
     path = Path(folder)/CARD
@@ -190,20 +190,20 @@ def read_card(folder)->Card:
     try: return Card(**json.loads(path.read_text(encoding="utf-8")))
     except (ValueError, TypeError) as e: raise ValueError(f"{path}: not the card of a tuned model ({first_line(e)})") from e
 
-# %% ../nbs/15_finetuning.ipynb #539e19ba
+# %% ../nbs/15_finetuning.ipynb #89244a90
 def new_card(base, model, records, rows, template, method, learning_rate, **settings)->Card:
     "The card of a run that has not begun; defaults filled in, a folder written as an absolute path."
     return Card(base=str(base_folder(base) or base) if base not in SHIPPED else base, base_hash=model_hash(model), template=template.name, template_hash=template.hash,
         records=fingerprint(records), n=len(records), method=method, learning_rate=learning_rate or default_rate(model.num_parameters(), method),
         parameters=model.num_parameters(), skipped=len(records) - len(rows), **settings)
 
-# %% ../nbs/15_finetuning.ipynb #0cd9db16
+# %% ../nbs/15_finetuning.ipynb #5d8afe64
 def finished(folder:Path, card:Card)->Card|None:
     "The stored card when this very run is already complete in `folder`, else None."
     old = read_card(folder) if (folder/CARD).is_file() else None
     return old if old and not card.differences(old) else None
 
-# %% ../nbs/15_finetuning.ipynb #00c11b48
+# %% ../nbs/15_finetuning.ipynb #2e33c599
 def check_request(records:list[Record], method:str, **positive):
     "`ValueError` for an unknown method, for no records, and for a number that must be above 0."
     if method not in ("full", "lora"): raise ValueError(f"no method {method!r}; there are: full, lora")
@@ -211,7 +211,7 @@ def check_request(records:list[Record], method:str, **positive):
     for name, value in positive.items():
         if value is not None and not value > 0: raise ValueError(f"{name} must be above 0, got {value}")
 
-# %% ../nbs/15_finetuning.ipynb #a1208305
+# %% ../nbs/15_finetuning.ipynb #46a12796
 def tune(
     base, # a base of the course, a folder, or a Hub name
     records:list[Record], # what to learn
@@ -242,7 +242,7 @@ def tune(
     if resume and (old := finished(out, card)): return old
     return run(card, model, tokenizer, rows, out, resume, checkpoint_seconds, on_progress)
 
-# %% ../nbs/15_finetuning.ipynb #1f946d39
+# %% ../nbs/15_finetuning.ipynb #b2ec3532
 def run(card:Card, model, tokenizer, rows:list[Row], out:Path, resume:bool, every:float, on_progress)->Card:
     "Do the run that `card` describes, from its checkpoint if there is one, and save the result to `out`."
     if not rows: raise ValueError(f"none of the {card.n} records leaves room for an answer in {card.max_length} tokens")
@@ -259,12 +259,12 @@ def run(card:Card, model, tokenizer, rows:list[Row], out:Path, resume:bool, ever
     checkpoint.unlink(missing_ok=True)
     return card
 
-# %% ../nbs/15_finetuning.ipynb #4d1d6369
+# %% ../nbs/15_finetuning.ipynb #e032d910
 def training_flops(parameters:int, tokens:int, method:str="full")->float:
     "Floating-point operations of training on `tokens`: 6 per parameter and token (Kaplan et al. 2020, section 2.1), about 4 for LoRA."
     return {"full": 6., "lora": 4.}[method] * parameters * tokens
 
-# %% ../nbs/15_finetuning.ipynb #fba4104e
+# %% ../nbs/15_finetuning.ipynb #76cacf9e
 def load_tuned(
     folder, # as written by `tune`
     template:Template, # must be the one it was tuned with
@@ -280,7 +280,7 @@ def load_tuned(
     model = PeftModel.from_pretrained(model, folder).eval()
     return (model.merge_and_unload() if merge else model), tokenizer
 
-# %% ../nbs/15_finetuning.ipynb #fa44500e
+# %% ../nbs/15_finetuning.ipynb #ee4bd737
 def machine_flops(precision:str="float32", seconds:float=.2, size:int=1024)->float:
     "Measured operations a second of a `size` x `size` matrix product, here and now, best of several: a ceiling for training."
     device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -291,12 +291,12 @@ def machine_flops(precision:str="float32", seconds:float=.2, size:int=1024)->flo
         best = max(best, 2 * size**3 / (time.perf_counter() - started))
     return best
 
-# %% ../nbs/15_finetuning.ipynb #db9239d7
+# %% ../nbs/15_finetuning.ipynb #187107c9
 def attention_flops(layers:int, width:int, context:int, tokens:int)->float:
     "Operations of training spent on attention scores, which 6ND omits: 6 x layers x width x context for each token (Kaplan et al. 2020, table 1)."
     return 6. * layers * width * context * tokens
 
-# %% ../nbs/15_finetuning.ipynb #f14fe7d2
+# %% ../nbs/15_finetuning.ipynb #b419c46f
 def utilisation(card:Card, peak:float)->float:
     "Share of `peak` (operations a second) that a finished run reached, 0 to 1."
     return card.flops / card.seconds / peak

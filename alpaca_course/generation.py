@@ -5,16 +5,16 @@
 # %% auto #0
 __all__ = ['Prompts', 'pad_left', 'greedy', 'generate_text', 'loss_on']
 
-# %% ../nbs/14_generation.ipynb #fc8a9535
+# %% ../nbs/14_generation.ipynb #2513efa4
 from typing import NamedTuple
 import torch
 
-# %% ../nbs/14_generation.ipynb #5dce20ce
+# %% ../nbs/14_generation.ipynb #35085842
 from .bases import context_length
 from .batching import Batch, Row, batch_loss, can_share, collate, encode_records, shared_length, shared_past
 from .records import Template
 
-# %% ../nbs/14_generation.ipynb #56354b55
+# %% ../nbs/14_generation.ipynb #735449e0
 class Prompts(NamedTuple):
     "A batch of prompts: `shared` (1, P), `ids` (B, T) padded on the left, `mask` and `positions` (B, P+T)."
     shared: torch.Tensor
@@ -22,7 +22,7 @@ class Prompts(NamedTuple):
     mask: torch.Tensor
     positions: torch.Tensor
 
-# %% ../nbs/14_generation.ipynb #0f7763cb
+# %% ../nbs/14_generation.ipynb #f4110b2f
 def pad_left(prompts:list[list[int]], pad:int, share:bool=True)->Prompts:
     "`Prompts` of token ids; their common opening is split off, padding stands between it and the rest."
     n = shared_length([Row(p, [-100] * len(p) + [0], False) for p in prompts]) if share else 0
@@ -31,7 +31,7 @@ def pad_left(prompts:list[list[int]], pad:int, share:bool=True)->Prompts:
     mask = torch.tensor([[1] * n + [0] * (width - len(p)) + [1] * (len(p) - n) for p in prompts])
     return Prompts(torch.tensor([prompts[0][:n]], dtype=torch.long), ids, mask, (mask.cumsum(-1) - 1).clamp(min=0))
 
-# %% ../nbs/14_generation.ipynb #c9a8395b
+# %% ../nbs/14_generation.ipynb #b023b1f7
 @torch.inference_mode()
 def greedy(model, prompts:list[list[int]], end:int, max_new_tokens:int, share:bool)->list[list[int]]:
     "The likeliest continuation of each prompt (token ids), up to and without `end`, at most `max_new_tokens` long."
@@ -50,7 +50,7 @@ def greedy(model, prompts:list[list[int]], end:int, max_new_tokens:int, share:bo
         mask = torch.cat([mask, mask.new_ones(len(going), 1)], 1)
     return written
 
-# %% ../nbs/14_generation.ipynb #bcd730e1
+# %% ../nbs/14_generation.ipynb #323f0e7d
 def generate_text(
     model, # as loaded here
     tokenizer, # its tokenizer
@@ -68,7 +68,7 @@ def generate_text(
         written |= zip(chunk, greedy(model, [ids[i] for i in chunk], tokenizer.eos_token_id, max_new_tokens, share))
     return [tokenizer.decode(written[i], skip_special_tokens=True).strip() for i in range(len(ids))]
 
-# %% ../nbs/14_generation.ipynb #98f0a5b3
+# %% ../nbs/14_generation.ipynb #521699c4
 @torch.inference_mode()
 def loss_on(model, tokenizer, records, template:Template, max_length:int=512, batch_size:int=64)->float:
     "Mean loss (nats) per token of the answers and end tokens of `records`, float32; `ValueError` when no record fits."

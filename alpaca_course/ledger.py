@@ -9,15 +9,15 @@ __all__ = ['CLAIMS', 'VERDICTS', 'CLAIM_COLUMNS', 'ALPACA_RECORDS', 'LLAMA_PARAM
            'claims_markdown', 'claims_html', 'dollars_per_kept', 'training_flops', 'gpu_hours', 'Projected',
            'project_data', 'project_training', 'projection']
 
-# %% ../nbs/18_ledger.ipynb #df39c6b9
+# %% ../nbs/18_ledger.ipynb #8695bf3d
 import html, json, math, numbers, os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-# %% ../nbs/18_ledger.ipynb #f1db8fc9
+# %% ../nbs/18_ledger.ipynb #01949eda
 from .statistics import wilson
 
-# %% ../nbs/18_ledger.ipynb #16696178
+# %% ../nbs/18_ledger.ipynb #7faa2400
 CLAIMS = {
     'follow': "Does a base model that ignores instructions follow them after cheap fine-tuning?",
     'cost': "Can the data cost under $500 and the training under $100?",
@@ -43,7 +43,7 @@ CLAIMS = {
     'terms': "May this data and this model be used for a given purpose?",
 }
 
-# %% ../nbs/18_ledger.ipynb #f435aa6e
+# %% ../nbs/18_ledger.ipynb #fb3c95e7
 VERDICTS = ('supported', 'contradicted', 'not shown')
 
 def verdict(
@@ -57,19 +57,19 @@ def verdict(
     beyond, other = (low > threshold, high < threshold) if direction == 'above' else (high < threshold, low > threshold)
     return 'supported' if beyond else 'contradicted' if other else 'not shown'
 
-# %% ../nbs/18_ledger.ipynb #55ff7d00
+# %% ../nbs/18_ledger.ipynb #d7ace36e
 def ends(interval)->tuple[float,float]:
     "`(low, high)` of an Interval or a pair; raises `ValueError` when low is above high or an end is not a number."
     low, high = (interval.low, interval.high) if hasattr(type(interval), 'low') else interval
     if not (low <= high): raise ValueError(f"an interval runs from low to high, got low={low} and high={high}")
     return low, high
 
-# %% ../nbs/18_ledger.ipynb #dca46841
+# %% ../nbs/18_ledger.ipynb #b368cf6a
 def is_number(x)->bool:
     "True for a finite real number, numpy's included; False for `nan`, `inf`, text, `None` and booleans."
     return isinstance(x, numbers.Real) and not isinstance(x, bool) and math.isfinite(x)
 
-# %% ../nbs/18_ledger.ipynb #7e725361
+# %% ../nbs/18_ledger.ipynb #0307ef83
 def number_problem(result)->str:
     "What is wrong with the figures of a claim result, as a sentence; '' when nothing is."
     for name in ('estimate', 'low', 'high', 'n'):
@@ -79,7 +79,7 @@ def number_problem(result)->str:
     if result.n < 1 or result.n != int(result.n): return f"n counts what was measured, so it is a whole number from 1, got {result.n}"
     return ''
 
-# %% ../nbs/18_ledger.ipynb #03eaf900
+# %% ../nbs/18_ledger.ipynb #beae8fae
 @dataclass(frozen=True)
 class ClaimResult:
     "One line of the ledger, as in `ClaimResult('parity', '', 0.503, 0.43, 0.575, 179, 1, 'not shown')`; raises `ValueError` when it makes no sense."
@@ -98,7 +98,7 @@ class ClaimResult:
         if isinstance(self.seeds, list): object.__setattr__(self, 'seeds', tuple(self.seeds))
         if problem := claim_problem(self): raise ValueError(f"claim {self.id!r}: {problem}")
 
-# %% ../nbs/18_ledger.ipynb #e6e65581
+# %% ../nbs/18_ledger.ipynb #5675d403
 def claim_problem(result)->str:
     "What is wrong with a claim result, as a sentence; '' when nothing is."
     if result.id not in CLAIMS: return f"unknown id; the known ones are {', '.join(CLAIMS)}"
@@ -109,7 +109,7 @@ def claim_problem(result)->str:
     if not seeds or not all(is_number(s) and s == int(s) and s >= 0 for s in seeds): return f"seeds must be a whole number or a list of them, got {result.seeds!r}"
     return number_problem(result)
 
-# %% ../nbs/18_ledger.ipynb #c1c4fbb9
+# %% ../nbs/18_ledger.ipynb #df3f3aef
 def append_line(path, line:str):
     "Add `line` to the file at `path` in a single write that reached the disk; `OSError` and nothing left behind when only part of it fits."
     data = line.encode() + b"\n"
@@ -121,7 +121,7 @@ def append_line(path, line:str):
             raise OSError(f"{path}: the disk took only part of a line; free some space and run again, earlier lines are safe")
         os.fsync(file.fileno())
 
-# %% ../nbs/18_ledger.ipynb #e6a1c539
+# %% ../nbs/18_ledger.ipynb #155c6805
 def append_claim(
     path, # the ledger, a JSONL file; its folder is made when missing
     id:str, # a key of CLAIMS
@@ -139,7 +139,7 @@ def append_claim(
     append_line(path, json.dumps(asdict(result), ensure_ascii=False, default=lambda x: x.item()))
     return result
 
-# %% ../nbs/18_ledger.ipynb #9e913c75
+# %% ../nbs/18_ledger.ipynb #655971c7
 def read_claims(
     path, # the ledger, a JSONL file
     history:bool=False, # every line ever written, instead of the last of each experiment
@@ -150,19 +150,19 @@ def read_claims(
     results = [parse_line(path, number, line) for number, line in lines if line.strip()]
     return results if history else list({(r.id, r.question): r for r in results}.values())
 
-# %% ../nbs/18_ledger.ipynb #a6dee969
+# %% ../nbs/18_ledger.ipynb #3383e277
 def parse_line(path, number:int, line:str)->ClaimResult:
     "The claim result on one line of a ledger; `ValueError` with file and line number otherwise."
     try: return ClaimResult(**json.loads(line))
     except (ValueError, TypeError) as e:
         raise ValueError(f"{path}, line {number}: not a claim result ({e}); delete that line, the others are sound") from e
 
-# %% ../nbs/18_ledger.ipynb #6b7424ee
+# %% ../nbs/18_ledger.ipynb #491c44fd
 def short(x:float)->str:
     "`x` with three significant digits, as in `0.503`, `244` or `8.02e+17`."
     return f"{x:.0f}" if 1000 <= abs(x) < 1e5 else f"{x:.3g}"
 
-# %% ../nbs/18_ledger.ipynb #f7349ce5
+# %% ../nbs/18_ledger.ipynb #c4b8395e
 CLAIM_COLUMNS = ('claim', 'question', 'estimate', '95 % interval', 'unit', 'n', 'seeds', 'verdict', 'what a toy can say')
 
 def claim_row(result:ClaimResult)->list[str]:
@@ -171,19 +171,19 @@ def claim_row(result:ClaimResult)->list[str]:
     return [result.id, result.question, short(result.estimate), f"{short(result.low)} to {short(result.high)}", result.unit,
             str(result.n), str(seeds), result.verdict, result.note]
 
-# %% ../nbs/18_ledger.ipynb #4cb42226
+# %% ../nbs/18_ledger.ipynb #7b56d893
 def claims_markdown(results:list[ClaimResult])->str:
     "Results as a Markdown table, one row each; pipes, line breaks and tags in the text cannot break it."
     def line(cells): return "| " + " | ".join(" ".join(html.escape(c, quote=False).replace("|", "\\|").split()) for c in cells) + " |"
     return "\n".join([line(CLAIM_COLUMNS), line(["---"]*len(CLAIM_COLUMNS)), *[line(claim_row(r)) for r in results]])
 
-# %% ../nbs/18_ledger.ipynb #e3bac426
+# %% ../nbs/18_ledger.ipynb #a0580175
 def claims_html(results:list[ClaimResult])->str:
     "Results as an HTML table with every text escaped."
     def line(tag, cells): return "<tr>" + "".join(f"<{tag}>{html.escape(c)}</{tag}>" for c in cells) + "</tr>"
     return "\n".join(["<table>", line("th", CLAIM_COLUMNS), *[line("td", claim_row(r)) for r in results], "</table>"])
 
-# %% ../nbs/18_ledger.ipynb #4e3d640e
+# %% ../nbs/18_ledger.ipynb #bd79b7e5
 def dollars_per_kept(
     prompt_tokens:float, # P, tokens of one request's prompt
     tasks:float, # k, tasks the teacher writes per request
@@ -195,7 +195,7 @@ def dollars_per_kept(
     if not 0 < accept_rate <= 1: raise ValueError(f"accept_rate is a share over 0 up to 1, got {accept_rate}: a run that keeps nothing has no price")
     return (prompt_tokens + tasks*tokens_per_task) / (tasks*accept_rate) * price / 1e6
 
-# %% ../nbs/18_ledger.ipynb #44b150d4
+# %% ../nbs/18_ledger.ipynb #5f409f07
 def training_flops(
     parameters:float, # N
     tokens:float, # D, tokens of one pass over the data, prompts included
@@ -205,13 +205,13 @@ def training_flops(
     "Operations to train a dense transformer, 6*N*D*E (Kaplan et al. 2020, section 2.1)."
     return factor*parameters*tokens*epochs
 
-# %% ../nbs/18_ledger.ipynb #e6e07f63
+# %% ../nbs/18_ledger.ipynb #6c1af6a3
 def gpu_hours(flops:float, utilisation:float, peak:float=312e12)->float:
     "Hours on one card that reaches the share `utilisation` of `peak` operations a second (A100, dense bf16); `ValueError` unless 0 < utilisation <= 1."
     if not 0 < utilisation <= 1: raise ValueError(f"utilisation is a share over 0 up to 1, got {utilisation}")
     return flops / (peak*utilisation) / 3600
 
-# %% ../nbs/18_ledger.ipynb #10271a20
+# %% ../nbs/18_ledger.ipynb #22020463
 @dataclass(frozen=True)
 class Projected:
     "A figure of the cost model beside the published one: model, not measurement; `low` to `high` spans what `basis` names."
@@ -224,15 +224,15 @@ class Projected:
     source: str
     basis: str # where the range comes from
 
-# %% ../nbs/18_ledger.ipynb #c1275016
+# %% ../nbs/18_ledger.ipynb #c81151c6
 ALPACA_RECORDS, LLAMA_PARAMETERS, ALPACA_EPOCHS = 52_002, 6.74e9, 3
 CRFM_POST = "Stanford CRFM post on Alpaca, March 2023"
 
-# %% ../nbs/18_ledger.ipynb #ba364a44
+# %% ../nbs/18_ledger.ipynb #ec47ea39
 GPU_DOLLARS_PER_HOUR = 100/24
 UTILISATIONS = (0.03, 0.135, 0.40) # the post's run, a user's run of the same code, a good program of today
 
-# %% ../nbs/18_ledger.ipynb #ded99b83
+# %% ../nbs/18_ledger.ipynb #e81acb98
 def project_data(kept:int, found:int, prompt_tokens:float, tasks:float, tokens_per_task:float)->Projected:
     "Dollars for 52,002 kept records, at the acceptance of this run (`kept` of `found` tasks) with its Wilson interval."
     def bill(accept): return ALPACA_RECORDS*dollars_per_kept(prompt_tokens, tasks, tokens_per_task, accept)
@@ -240,7 +240,7 @@ def project_data(kept:int, found:int, prompt_tokens:float, tasks:float, tokens_p
     return Projected("data, 52,002 records", "dollars", bill(accept.estimate), bill(accept.high), bill(accept.low), "under 500", CRFM_POST,
                      f"95 % interval of the share kept, {kept} of {found} tasks; $20 per million tokens")
 
-# %% ../nbs/18_ledger.ipynb #4baf7e47
+# %% ../nbs/18_ledger.ipynb #ffb708c2
 def project_training(tokens_per_record:float)->list[Projected]:
     "Operations, GPU-hours and dollars to tune 7B parameters on 52,002 records of `tokens_per_record` tokens, three epochs."
     flops = training_flops(LLAMA_PARAMETERS, ALPACA_RECORDS*tokens_per_record, ALPACA_EPOCHS)
@@ -251,7 +251,7 @@ def project_training(tokens_per_record:float)->list[Projected]:
             Projected("training, 7B parameters", "GPU-hours", middle, fast, slow, "3 hours x 8 GPUs = 24", CRFM_POST, basis),
             Projected("training, 7B parameters", "dollars", *dollars, "under 100", CRFM_POST, basis + f"; ${GPU_DOLLARS_PER_HOUR:.2f} an hour")]
 
-# %% ../nbs/18_ledger.ipynb #c6813fc3
+# %% ../nbs/18_ledger.ipynb #718197db
 def projection(
     kept:int, found:int, # tasks that passed the filters, tasks found in the replies
     prompt_tokens:float, # tokens of one request's prompt

@@ -7,15 +7,15 @@ __all__ = ['SYLLABLES', 'AVOID', 'COLORS', 'ATTRIBUTES', 'COUNTS', 'WORLD', 'CAT
            'IRREGULAR', 'REGULAR', 'VERBS', 'ZIM_NOUNS', 'ZIM_ADJECTIVES', 'ZIM', 'make_name', 'split_of', 'Entity',
            'World', 'unknown_name', 'past_tense', 'add_s', 'article', 'make_zim', 'data_folder']
 
-# %% ../nbs/03_microworld.ipynb #0aab7a65
+# %% ../nbs/03_microworld.ipynb #871b4246
 import hashlib, random
 from dataclasses import dataclass
 from pathlib import Path
 
-# %% ../nbs/03_microworld.ipynb #a1216501
+# %% ../nbs/03_microworld.ipynb #4e5bd5b0
 SYLLABLES = [c + v for c in ["b", "d", "f", "g", "k", "l", "m", "n", "p", "r", "t", "v", "w", "y", "dr", "kl", "st", "tr"] for v in "aeiou"]
 
-# %% ../nbs/03_microworld.ipynb #4a7dd4a9
+# %% ../nbs/03_microworld.ipynb #3dd35070
 AVOID = set("""baba baby bade bane bare base bake bike bite bone bore cane dada dale dame dare data date dodo dope dude duke dude dildo face fade fake fame fate
 fire fume gaga game gape gate gaze gone gore kiki kuku lake lame lane late lido like lime line lobe loda lone lose lulu mama mane mango mara mare mate maze mile
 mine mode mole moli more move mule mute nada nape name nazi nine node nope nose note nude nuke page pale pane papa pare pate pene pile pimo pine pipe poke pole poli pope pore pose
@@ -23,14 +23,14 @@ puke puma puta pute rape rare rate ride ripe robe role rope rose rude rule safe 
 wale ware wave wide wife wine wipe wire woke wore yoga yoke kota kite kola dragon strobe stride strike stripe stroke stake stale stare state stole stone store stove drake drape drive drone drove trade
 trace tribe tripe trope true trike bitu pisi kaka kike fagu faga dike doge wiki yuri kosta dona beti vivo tetra nogo lali nali laste mito lede wara negi nego nigo niga nigu kuna moro goro toto tito pedo peda""".split())
 
-# %% ../nbs/03_microworld.ipynb #045585f6
+# %% ../nbs/03_microworld.ipynb #f0dd8b36
 def make_name(rng:random.Random)->str:
     "An invented name of two or three syllables, capitalised, never one of the words in `AVOID`."
     while True:
         name = "".join(rng.choice(SYLLABLES) for _ in range(rng.choice([2, 2, 3])))
         if name not in AVOID and len(name) > 3: return name.capitalize()
 
-# %% ../nbs/03_microworld.ipynb #0a13ee48
+# %% ../nbs/03_microworld.ipynb #375a9736
 COLORS = ["red", "blue", "green", "black", "white", "yellow"]
 ATTRIBUTES = {  # type -> attribute -> possible values; "home" of a person is the name of a town
     "animal": {"group": ["bird", "fish", "frog", "bear", "snake"], "color": COLORS, "food": ["seeds", "grass", "honey", "berries", "worms", "leaves"],
@@ -44,12 +44,12 @@ ATTRIBUTES = {  # type -> attribute -> possible values; "home" of a person is th
 }
 COUNTS = {"animal": 50, "person": 50, "town": 24, "plant": 30}
 
-# %% ../nbs/03_microworld.ipynb #b4cda9ae
+# %% ../nbs/03_microworld.ipynb #fd62a985
 def split_of(*key:str)->str:
     "`'train'` or `'test'` for a name, a word or a tuple of them: a hash decides, half and half, in every process alike."
     return "test" if hashlib.sha256("\n".join(key).encode()).digest()[0] % 2 else "train"
 
-# %% ../nbs/03_microworld.ipynb #27972a8f
+# %% ../nbs/03_microworld.ipynb #292c5578
 @dataclass(frozen=True)
 class Entity:
     "One inhabitant: `name`, `type` (animal, person, town or plant) and `facts` ({attribute: value})."
@@ -57,7 +57,7 @@ class Entity:
     @property
     def split(self)->str: return split_of(self.name)
 
-# %% ../nbs/03_microworld.ipynb #1bb4c8d1
+# %% ../nbs/03_microworld.ipynb #8aa667d3
 class World:
     "All entities by name, made from one seed; the same seed gives the same world everywhere."
     def __init__(self, seed:int=11):
@@ -77,17 +77,17 @@ class World:
         "Sorted names of all entities of `type` whose `attribute` is `value`."
         return sorted(e.name for e in self.of(type) if e.facts[attribute] == value)
 
-# %% ../nbs/03_microworld.ipynb #ec76c32f
+# %% ../nbs/03_microworld.ipynb #424837bc
 WORLD = World()
 
-# %% ../nbs/03_microworld.ipynb #6344a24a
+# %% ../nbs/03_microworld.ipynb #923edacc
 def unknown_name(rng:random.Random, split:str="train")->str:
     "A name that belongs to nobody in the world, from the given `split` of all possible names."
     while True:
         name = make_name(rng)
         if name not in WORLD.entities and split_of(name) == split: return name
 
-# %% ../nbs/03_microworld.ipynb #5153d4ee
+# %% ../nbs/03_microworld.ipynb #7430618d
 CATEGORIES = {
     "fruit": "apple pear plum grape lemon peach cherry melon fig banana mango olive berry kiwi".split(),
     "tool": "hammer wrench axe drill rake spade knife needle brush ladder shovel broom pump nail".split(),
@@ -100,7 +100,7 @@ CATEGORIES = {
 }
 NOUNS = [w for ws in CATEGORIES.values() for w in ws]
 
-# %% ../nbs/03_microworld.ipynb #766c50a6
+# %% ../nbs/03_microworld.ipynb #610dfa3c
 OPPOSITES = [tuple(p.split("-")) for p in """hot-cold big-small fast-slow new-old happy-sad light-dark high-low full-empty hard-soft clean-dirty open-closed
 loud-quiet rich-poor strong-weak young-aged thick-thin wide-narrow deep-shallow dry-wet early-late near-far sharp-blunt sweet-sour tall-short right-wrong
 true-false brave-afraid cheap-dear heavy-weightless kind-cruel long-brief rough-smooth safe-risky simple-complex tight-loose warm-cool wild-tame
@@ -108,19 +108,19 @@ awake-asleep healthy-sick straight-bent fresh-stale friendly-hostile lucky-unluc
 GOOD = "lovely delicious wonderful great excellent perfect charming pleasant superb delightful splendid enjoyable brilliant tasty".split()
 BAD = "awful terrible horrible boring ugly nasty dreadful bitter broken disgusting dull painful useless rotten".split()
 
-# %% ../nbs/03_microworld.ipynb #8aa358f2
+# %% ../nbs/03_microworld.ipynb #e059054f
 IRREGULAR = dict(p.split("-") for p in """run-ran sing-sang eat-ate see-saw write-wrote drink-drank sleep-slept find-found give-gave take-took make-made fall-fell hide-hid
 ride-rode sit-sat swim-swam build-built buy-bought""".split())
 REGULAR = """walk jump play call help look open paint wash cook clean talk work push pull climb start wait laugh smile dance move save mix kick pick rest ask answer
 visit follow watch count listen shout turn touch love bake""".split()
 VERBS = REGULAR + list(IRREGULAR)
 
-# %% ../nbs/03_microworld.ipynb #6770e81b
+# %% ../nbs/03_microworld.ipynb #ad90af22
 def past_tense(verb:str)->str:
     "Past of a verb in `VERBS`: `'bake'` -> `'baked'`, `'run'` -> `'ran'`."
     return IRREGULAR.get(verb) or verb + ("d" if verb.endswith("e") else "ed")
 
-# %% ../nbs/03_microworld.ipynb #9e1ef5f4
+# %% ../nbs/03_microworld.ipynb #167f4c7a
 def add_s(word:str)->str:
     "Plural of a noun or third person of a verb: `'box'` -> `'boxes'`, `'cup'` -> `'cups'`, `'cherry'` -> `'cherries'`."
     irregular = {"knife": "knives", "shelf": "shelves", "scarf": "scarves", "furniture": "furniture", "clothes": "clothes"}
@@ -128,12 +128,12 @@ def add_s(word:str)->str:
     if word.endswith("y") and word[-2] not in "aeiou": return word[:-1] + "ies"
     return word + ("es" if word.endswith(("s", "x", "ch", "sh", "z")) else "s")
 
-# %% ../nbs/03_microworld.ipynb #c16465f9
+# %% ../nbs/03_microworld.ipynb #7bb16605
 def article(word:str)->str:
     "`'a'` or `'an'` for a word: by its first letter, which is right for every word of this world."
     return "an" if word[0] in "aeiou" else "a"
 
-# %% ../nbs/03_microworld.ipynb #b7924500
+# %% ../nbs/03_microworld.ipynb #50db1dee
 def make_zim(words:list[str], seed:int=5)->dict[str, str]:
     "A Zim word of two syllables for each English word, all different."
     rng, zim = random.Random(seed), {}
@@ -142,12 +142,12 @@ def make_zim(words:list[str], seed:int=5)->dict[str, str]:
         if new not in zim.values(): zim[words[len(zim)]] = new
     return zim
 
-# %% ../nbs/03_microworld.ipynb #573ae111
+# %% ../nbs/03_microworld.ipynb #b487fcc8
 ZIM_NOUNS = [w for c in ["fruit", "sky", "kitchen", "room"] for w in CATEGORIES[c]]
 ZIM_ADJECTIVES = [w for p in OPPOSITES[:10] for w in p]
 ZIM = make_zim(ZIM_NOUNS + ZIM_ADJECTIVES)
 
-# %% ../nbs/03_microworld.ipynb #40d477f7
+# %% ../nbs/03_microworld.ipynb #b6063b85
 def data_folder()->Path:
     "The folder of the files that come with the course: inside the installed package, else `data/` of a checkout; else `FileNotFoundError`."
     here = Path(__file__).resolve().parent

@@ -6,32 +6,32 @@
 __all__ = ['words', 'f_measure', 'position_masks', 'common_length', 'rouge_l', 'least_common', 'labelled', 'least_shared',
            'Floors', 'NoveltyFilter']
 
-# %% ../nbs/10_novelty.ipynb #a8751f24
+# %% ../nbs/10_novelty.ipynb #c4bec2a5
 import re
 from collections import Counter
 from functools import lru_cache
 from itertools import chain
 
-# %% ../nbs/10_novelty.ipynb #f3a9c3c8
+# %% ../nbs/10_novelty.ipynb #c1f32391
 def words(text:str)->list[str]:
     "Lower-case runs of a-z and 0-9 in `text`: the tokens of rouge-score's default tokenizer, no stemmer."
     return re.findall("[a-z0-9]+", text.lower())
 
-# %% ../nbs/10_novelty.ipynb #b4e3ac33
+# %% ../nbs/10_novelty.ipynb #f3e06575
 def f_measure(common:int, m:int, n:int)->float:
     "Harmonic mean of `common`/m and `common`/n, in rouge-score's own order of operations, so that rounding agrees too."
     if not common: return 0.0
     precision, recall = common / n, common / m
     return 2 * precision * recall / (precision + recall)
 
-# %% ../nbs/10_novelty.ipynb #6b50cc22
+# %% ../nbs/10_novelty.ipynb #d1b9a174
 def position_masks(tokens:list[str])->dict[str,int]:
     "For each word an integer with bit i set where `tokens[i]` is that word."
     masks = {}
     for i, token in enumerate(tokens): masks[token] = masks.get(token, 0) | 1 << i
     return masks
 
-# %% ../nbs/10_novelty.ipynb #d644ee92
+# %% ../nbs/10_novelty.ipynb #5625b9b8
 def common_length(masks:dict[str,int], n:int, tokens:list[str])->int:
     "Longest common subsequence of `tokens` and the text of `n` words that `masks` describe; bits that are 0 mark a step up."
     full = row = (1 << n) - 1
@@ -40,7 +40,7 @@ def common_length(masks:dict[str,int], n:int, tokens:list[str])->int:
         row = (row + hit | row - hit) & full
     return n - row.bit_count()
 
-# %% ../nbs/10_novelty.ipynb #1c52f38e
+# %% ../nbs/10_novelty.ipynb #d48d8d05
 def rouge_l(
     a:str, # one text
     b:str, # the other; the order does not matter
@@ -49,7 +49,7 @@ def rouge_l(
     x, y = words(a), words(b)
     return f_measure(common_length(position_masks(x), len(x), y), len(x), len(y)) if x and y else 0.0
 
-# %% ../nbs/10_novelty.ipynb #73b90aca
+# %% ../nbs/10_novelty.ipynb #3a026fe4
 @lru_cache(1 << 16)
 def least_common(threshold:float, m:int, n:int)->int:
     "Smallest common length with F > `threshold` for texts of m and n words; min(m, n) + 1 when none is enough."
@@ -57,7 +57,7 @@ def least_common(threshold:float, m:int, n:int)->int:
     enough = (c for c in range(max(1, surely_too_few), min(m, n) + 1) if f_measure(c, m, n) > threshold)
     return next(enough, min(m, n) + 1)
 
-# %% ../nbs/10_novelty.ipynb #8994c40c
+# %% ../nbs/10_novelty.ipynb #c8f28a4b
 def labelled(tokens:list[str])->list[str]:
     "`tokens` with repeats numbered: `['a', 'b', 'a']` -> `['a', 'b', 'a 2']`, so that set intersection counts repeats."
     seen, labels = Counter(), []
@@ -66,13 +66,13 @@ def labelled(tokens:list[str])->list[str]:
         labels.append(token if seen[token] == 1 else f"{token} {seen[token]}")
     return labels
 
-# %% ../nbs/10_novelty.ipynb #81edc373
+# %% ../nbs/10_novelty.ipynb #cd00f76b
 def least_shared(threshold:float, n:int)->int:
     "Fewest words that a text of `n` words shares with any text at F > `threshold`; n + 1 when F cannot exceed it."
     surely_too_few = int(threshold * n / 2) - 1
     return next((c for c in range(max(1, surely_too_few), n + 1) if f_measure(c, c, n) > threshold), n + 1)
 
-# %% ../nbs/10_novelty.ipynb #c0587b5d
+# %% ../nbs/10_novelty.ipynb #8e6e7aaf
 class Floors(dict):
     "For a text of `n` words: {m: how often its rare words must meet those of a text of m words}; infinite when no F > `threshold` exists."
     def __init__(self, threshold:float, n:int): self.threshold, self.n = threshold, n
@@ -84,7 +84,7 @@ class Floors(dict):
         self[m] = need - behind if need <= min(m, self.n) else float("inf")
         return self[m]
 
-# %% ../nbs/10_novelty.ipynb #01beb8fd
+# %% ../nbs/10_novelty.ipynb #22d54adc
 class NoveltyFilter:
     "Keeps the texts whose ROUGE-L F to every kept one is at most `threshold` (0 to 1; 1 keeps all). A text without words is always kept, as F is 0."
     def __init__(self, threshold:float=.7):

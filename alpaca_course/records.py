@@ -9,14 +9,14 @@ __all__ = ['decoder', 'json_space', 'STANFORD_WITH_INPUT', 'STANFORD_WITHOUT_INP
            'write_records', 'records_of_seed', 'read_seeds', 'to_dataset', 'from_dataset', 'Template', 'short_hash',
            'get_template', 'check_template', 'provenance', 'fingerprint']
 
-# %% ../nbs/01_records.ipynb #2f27183a
+# %% ../nbs/01_records.ipynb #8dc304ad
 import hashlib, json, os, re
 from collections import Counter
 from dataclasses import asdict, astuple, dataclass, fields, replace
 from pathlib import Path
 from string import Formatter
 
-# %% ../nbs/01_records.ipynb #b0e6ea05
+# %% ../nbs/01_records.ipynb #208fc447
 @dataclass(frozen=True)
 class Record:
     "One instruction example, five texts; `input` is empty when the instruction needs none."
@@ -26,7 +26,7 @@ class Record:
     source: str = "" # who or what wrote it
     terms: str = "" # what may be done with it
 
-# %% ../nbs/01_records.ipynb #23b454f3
+# %% ../nbs/01_records.ipynb #d73aa630
 def problem(record:Record)->str:
     "Why `record` cannot be stored, in one sentence, or `''` when it can."
     for name, value in vars(record).items():
@@ -35,11 +35,11 @@ def problem(record:Record)->str:
         if re.search(r"[\ud800-\udfff]", value): return f"{name!r} holds half a character (a lone surrogate)"
     return ""
 
-# %% ../nbs/01_records.ipynb #271842db
+# %% ../nbs/01_records.ipynb #71da5d8b
 class RecordError(ValueError):
     "Records that cannot be used: says which file, which line, and what is wrong there."
 
-# %% ../nbs/01_records.ipynb #dcfae6ba
+# %% ../nbs/01_records.ipynb #d7035f84
 def read_text(path:Path)->str:
     "Text of the UTF-8 file at `path`, byte order mark removed; `RecordError` names the file, and the line of a bad byte."
     if not os.path.exists(path): raise RecordError(f"{path}: no such file")
@@ -52,14 +52,14 @@ def read_text(path:Path)->str:
     if not text.strip(): raise RecordError(f"{path}, line 1: the file is empty")
     return text
 
-# %% ../nbs/01_records.ipynb #08d9a038
+# %% ../nbs/01_records.ipynb #bc30a482
 def no_repeats(pairs:list[tuple])->dict:
     "Dictionary of `pairs`; `RecordError` when a key comes twice, since one of its values would be lost."
     for key, n in Counter(key for key, _ in pairs).items():
         if n > 1: raise RecordError(f"the key {key!r} comes {n} times")
     return dict(pairs)
 
-# %% ../nbs/01_records.ipynb #70e94d82
+# %% ../nbs/01_records.ipynb #5648fc1f
 decoder = json.JSONDecoder(object_pairs_hook=no_repeats)
 
 def read_value(text:str, start:int, line:int)->tuple[object,int]:
@@ -70,7 +70,7 @@ def read_value(text:str, start:int, line:int)->tuple[object,int]:
     except RecursionError as e: raise RecordError(f"line {line}: nested too deeply to be a record") from e
     except ValueError as e: raise RecordError(f"line {line}: {e}") from e
 
-# %% ../nbs/01_records.ipynb #724f2129
+# %% ../nbs/01_records.ipynb #b2228b6d
 json_space = re.compile(r"[ \t\r\n]*")
 
 def skip_space(text:str, start:int)->int:
@@ -87,7 +87,7 @@ def line_values(text:str):
             raise RecordError(f"line {line}: more text after the record (column {end + 1})")
         yield line, value
 
-# %% ../nbs/01_records.ipynb #9a216fe5
+# %% ../nbs/01_records.ipynb #6efd815e
 def list_values(text:str):
     "Yield `(line, value)` of each item of the JSON list `text`, `line` being where it begins; `RecordError` names the line."
     at, line = skip_space(text, 0), 1
@@ -105,7 +105,7 @@ def list_values(text:str):
     if text[at:].strip() != "]":
         raise RecordError(f"line {line}: the list does not end here with ']', or goes on after it")
 
-# %% ../nbs/01_records.ipynb #dce523f1
+# %% ../nbs/01_records.ipynb #ceb13b2f
 def record_of(row:dict)->Record:
     "Record of a decoded JSON object, other keys ignored; `RecordError` when a field is missing or is not text."
     if not isinstance(row, dict):
@@ -116,14 +116,14 @@ def record_of(row:dict)->Record:
     if problem(record): raise RecordError(problem(record))
     return record
 
-# %% ../nbs/01_records.ipynb #f3540144
+# %% ../nbs/01_records.ipynb #d1f56f66
 def is_lines(path:Path)->bool:
     "True for a .jsonl file, False for .json; `RecordError` for any other suffix."
     if path.suffix not in (".json", ".jsonl"):
         raise RecordError(f"{path}: records live in .json or .jsonl files, not {path.suffix!r}")
     return path.suffix == ".jsonl"
 
-# %% ../nbs/01_records.ipynb #d4f197c1
+# %% ../nbs/01_records.ipynb #bf9ea9df
 def placed(place:str, make, value):
     "`make(value)`, with `place` put before any `RecordError` it raises."
     try: return make(value)
@@ -138,14 +138,14 @@ def read_rows(path, make)->list:
     if not rows: raise RecordError(f"{path}, line 1: an empty list, no records")
     return rows
 
-# %% ../nbs/01_records.ipynb #34ab866e
+# %% ../nbs/01_records.ipynb #32e45490
 def read_records(
     path, # a .json list, or .jsonl with one record a line
 )->list[Record]: # at least one record, in file order
     "Records of a file; `RecordError` names file and line of anything malformed, and of an empty file."
     return read_rows(path, record_of)
 
-# %% ../nbs/01_records.ipynb #96995b38
+# %% ../nbs/01_records.ipynb #3f94594a
 def records_text(records:list[Record], lines:bool)->str:
     "The file content for `records`, one record a line in both formats; `RecordError` names the record that cannot be stored."
     for i, r in enumerate(records, 1):
@@ -153,7 +153,7 @@ def records_text(records:list[Record], lines:bool)->str:
     rows = [json.dumps(asdict(r), ensure_ascii=False) for r in records]
     return "\n".join(rows) + "\n" if lines else "[\n" + ",\n".join(rows) + "\n]\n"
 
-# %% ../nbs/01_records.ipynb #f4173a3d
+# %% ../nbs/01_records.ipynb #7f64ce14
 def replace_file(path:Path, text:str):
     "Put `text` at `path` in one step (written beside it, then renamed); `RecordError` when the disk refuses."
     if not path.parent.is_dir(): raise RecordError(f"{path}: there is no folder {path.parent}")
@@ -168,7 +168,7 @@ def replace_file(path:Path, text:str):
         raise RecordError(f"{path}: not written ({e.strerror}); what was there before is untouched") from e
     finally: beside.unlink(missing_ok=True)
 
-# %% ../nbs/01_records.ipynb #d8431649
+# %% ../nbs/01_records.ipynb #bc3e498d
 def write_records(
     records, # any iterable of `Record`
     path, # .json or .jsonl
@@ -180,7 +180,7 @@ def write_records(
     except RecordError as e: raise RecordError(f"{path}: not written: {e}") from e
     replace_file(path, text)
 
-# %% ../nbs/01_records.ipynb #57724e5f
+# %% ../nbs/01_records.ipynb #feab7f70
 def records_of_seed(row:dict)->list[Record]:
     "One record for each instance of a published seed task; a plain record gives a list of one."
     if not isinstance(row, dict) or "instances" not in row: return [record_of(row)]
@@ -191,12 +191,12 @@ def records_of_seed(row:dict)->list[Record]:
         raise RecordError("each of 'instances' must be an object with 'input' and 'output'")
     return [record_of({**row, **i}) for i in instances]
 
-# %% ../nbs/01_records.ipynb #d65670f2
+# %% ../nbs/01_records.ipynb #7d9422fe
 def read_seeds(path)->list[Record]:
     "Records of a seed file, ours or in Self-Instruct's published shape; errors as in `read_records`."
     return [record for records in read_rows(path, records_of_seed) for record in records]
 
-# %% ../nbs/01_records.ipynb #21767e20
+# %% ../nbs/01_records.ipynb #84329178
 def to_dataset(records):
     "Hugging Face `Dataset` of `records`, five text columns; `RecordError` names a record that cannot be stored."
     from datasets import Dataset, Features, Value
@@ -206,12 +206,12 @@ def to_dataset(records):
     columns = {name: [getattr(r, name) for r in records] for name in names}
     return Dataset.from_dict(columns, features=Features({name: Value("string") for name in names}))
 
-# %% ../nbs/01_records.ipynb #b3e3ccac
+# %% ../nbs/01_records.ipynb #1975b9e2
 def from_dataset(dataset)->list[Record]:
     "Records of a Hugging Face `Dataset`, other columns ignored; `RecordError` names the row."
     return [placed(f"row {row} of the dataset", record_of, value) for row, value in enumerate(dataset, 1)]
 
-# %% ../nbs/01_records.ipynb #5f45c55b
+# %% ../nbs/01_records.ipynb #e7c43008
 @dataclass(frozen=True)
 class Template:
     "How a record becomes a prompt: a form with `{instruction}` and `{input}`, one without input, and what follows an answer."
@@ -241,14 +241,14 @@ class Template:
         "12 hex digits over the three texts, not the name: equal hash, equal prompts."
         return short_hash([self.with_input, self.without_input, self.response_end])
 
-# %% ../nbs/01_records.ipynb #7735f884
+# %% ../nbs/01_records.ipynb #b3edab5d
 def short_hash(texts)->str:
     "12 hex digits of SHA-256 over `texts` and their boundaries: `['ab']` and `['a', 'b']` differ."
     digest = hashlib.sha256()
     for text in texts: digest.update(json.dumps(text).encode() + b"\n")
     return digest.hexdigest()[:12]
 
-# %% ../nbs/01_records.ipynb #2806f878
+# %% ../nbs/01_records.ipynb #a0a1bb21
 STANFORD_WITH_INPUT = (
     "Below is an instruction that describes a task, paired with an input that provides further context. "
     "Write a response that appropriately completes the request.\n\n"
@@ -264,13 +264,13 @@ TEMPLATES = {t.name: t for t in [
     Template("chat", "User: {instruction}\n{input}\nAssistant:", "User: {instruction}\nAssistant:", response_end="\n"),
 ]}
 
-# %% ../nbs/01_records.ipynb #f7c5a0c6
+# %% ../nbs/01_records.ipynb #c917897c
 def get_template(name:str)->Template:
     "The template called `name`; `ValueError` lists the names there are."
     if name not in TEMPLATES: raise ValueError(f"no template {name!r}; there are: {', '.join(TEMPLATES)}")
     return TEMPLATES[name]
 
-# %% ../nbs/01_records.ipynb #6b9c5f32
+# %% ../nbs/01_records.ipynb #2de50b80
 def check_template(
     saved:dict, # {'template': name, 'template_hash': hash}, as stored with a tuned model
     template:Template, # the one about to be used
@@ -282,12 +282,12 @@ def check_template(
         raise ValueError(f"tuned with template {saved.get('template')!r} (hash {saved['template_hash']}), "
                          f"asked to answer with {template.name!r} (hash {template.hash}); use the first one")
 
-# %% ../nbs/01_records.ipynb #0b353967
+# %% ../nbs/01_records.ipynb #5083588a
 def provenance(records)->Counter:
     "How many records have each `(source, terms)`, commonest first in `.most_common()`; an empty text means: not stated."
     return Counter((r.source, r.terms) for r in records)
 
-# %% ../nbs/01_records.ipynb #b839b7eb
+# %% ../nbs/01_records.ipynb #d383f9d0
 def fingerprint(records)->str:
     "12 hex digits that change with any text of any record, and with their order."
     return short_hash(text for record in records for text in astuple(record))

@@ -9,18 +9,18 @@ __all__ = ['HIDDEN', 'SECTIONS', 'INK', 'BLUE', 'ORANGE', 'GRAY', 'DRAWING', 'SC
            'families_words', 'draw_losses', 'losses_words', 'counts_words', 'draw_pairs', 'pairs_words', 'p_value',
            'full_size', 'claim_values', 'pictures', 'report_html', 'write_report', 'report_picture']
 
-# %% ../nbs/20_report.ipynb #0d01ead2
+# %% ../nbs/20_report.ipynb #fa735440
 import hashlib, io, os, re, unicodedata
 from pathlib import Path
 
-# %% ../nbs/20_report.ipynb #589e2acf
+# %% ../nbs/20_report.ipynb #53836cb4
 from jinja2 import DictLoader, Environment, StrictUndefined
 from markupsafe import Markup
 from .ledger import CLAIM_COLUMNS, CLAIMS, ClaimResult, claim_row, projection, short
 from .results import EXAMPLE, ResultsError, read_results, validate_results
 from .statistics import sample_size, wilson
 
-# %% ../nbs/20_report.ipynb #97a5c75e
+# %% ../nbs/20_report.ipynb #a1e3dbf2
 HIDDEN = {'Cc', 'Cf', 'Cs', 'Co', 'Zl', 'Zp'} # controls, invisible formatting (bidi), lone surrogates, private use, odd line breaks
 
 def visible(
@@ -31,12 +31,12 @@ def visible(
     cut = f" [cut: {limit:,} of {len(text):,} characters shown]" if len(text) > limit else ""
     return "".join(c if c in "\n\t" or unicodedata.category(c) not in HIDDEN else f"[U+{ord(c):04X}]" for c in text[:limit]) + cut
 
-# %% ../nbs/20_report.ipynb #f707f716
+# %% ../nbs/20_report.ipynb #052ce580
 def make_visible(value):
     "What a template prints for `value`: text through `visible`, our own Markup and numbers unchanged."
     return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
-# %% ../nbs/20_report.ipynb #37d20020
+# %% ../nbs/20_report.ipynb #1194ca5f
 SECTIONS = {}
 
 def render(name:str, **values)->str:
@@ -45,25 +45,25 @@ def render(name:str, **values)->str:
     environment.filters.update(short=short, grouped=lambda n: f"{n:,.0f}", interval=with_interval)
     return environment.get_template(name).render(counted=counted, **values)
 
-# %% ../nbs/20_report.ipynb #272481a2
+# %% ../nbs/20_report.ipynb #92e45c7a
 def with_interval(score:dict)->str:
     "An estimate as people should read it: `0.62 (0.55 to 0.69, n = 200)`."
     return f"{score['estimate']:.2f} ({score['low']:.2f} to {score['high']:.2f}, n = {score['n']:,})"
 
-# %% ../nbs/20_report.ipynb #cef3f71b
+# %% ../nbs/20_report.ipynb #bde14f43
 def counted(k:float, n:int)->dict:
     "The score of `k` successes in `n`, with its 95 % Wilson interval."
     i = wilson(k, n)
     return {'estimate': i.estimate, 'low': i.low, 'high': i.high, 'n': n}
 
-# %% ../nbs/20_report.ipynb #ff962f5f
+# %% ../nbs/20_report.ipynb #4e69d14e
 INK = '#0a0b0c' # stands for the page's own text colour until inline_svg replaces it
 BLUE, ORANGE, GRAY = '#0072b2', '#d55e00', '#8a8a8a' # Okabe and Ito's palette: told apart by colour-blind readers, readable on white and on black
 
 DRAWING = {'svg.hashsalt': 'alpaca', 'text.parse_math': False, 'font.size': 11, 'axes.spines.top': False, 'axes.spines.right': False, 'hatch.linewidth': 0.6,
            'text.color': INK, 'axes.labelcolor': INK, 'axes.edgecolor': INK, 'xtick.color': INK, 'ytick.color': INK, 'legend.frameon': False}
 
-# %% ../nbs/20_report.ipynb #1fe8a872
+# %% ../nbs/20_report.ipynb #bd924cbd
 def inline_svg(
     svg:str, # a matplotlib drawing in the colour INK
     alt:str, # what the picture shows, in words
@@ -76,7 +76,7 @@ def inline_svg(
     svg = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{name}-", svg)
     return Markup('<svg role="img" aria-label="{}"').format(alt) + Markup(svg[len("<svg"):])
 
-# %% ../nbs/20_report.ipynb #42307719
+# %% ../nbs/20_report.ipynb #ddc675f1
 def picture(
     draw, # function of (axes, data)
     data, # what it draws
@@ -93,13 +93,13 @@ def picture(
         figure.savefig(buffer, format='svg', transparent=True, metadata={'Date': None})
     return inline_svg(buffer.getvalue(), alt)
 
-# %% ../nbs/20_report.ipynb #15f45018
+# %% ../nbs/20_report.ipynb #fa70c0ad
 def label(text:str, limit:int=26)->str:
     "`text` short enough for an axis, on one line, nothing hidden in it."
     text = visible(" ".join(text.split()), limit=10*limit)
     return text if len(text) <= limit else text[:limit - 1] + "…"
 
-# %% ../nbs/20_report.ipynb #8cd585ff
+# %% ../nbs/20_report.ipynb #eaf6f7e3
 def draw_counts(ax, rows:list, unit:str='records'):
     "Horizontal bars of `[name, count]` rows, the first on top, each with its count."
     names, counts = [label(name) for name, _ in rows], [count for _, count in rows]
@@ -107,13 +107,13 @@ def draw_counts(ax, rows:list, unit:str='records'):
     for y, count in enumerate(counts): ax.annotate(f"{count:,}", (count, y), (4, 0), textcoords='offset points', va='center')
     ax.set(yticks=range(len(rows)), yticklabels=names, xlabel=unit, xlim=(0, 1.18*max(counts + [1])), ylim=(len(rows) - 0.4, -0.6))
 
-# %% ../nbs/20_report.ipynb #71e2ca56
+# %% ../nbs/20_report.ipynb #bd7fe3dc
 def waterfall_words(rows:list)->str:
     "The waterfall as a sentence: `600 tasks found in the replies; well formed: 560 (40 lost); ...`."
     steps = [f"{name}: {count:,} ({before - count:,} lost)" for (_, before), (name, count) in zip(rows, rows[1:])]
     return "; ".join([f"{rows[0][1]:,} {rows[0][0]}", *steps]) + "."
 
-# %% ../nbs/20_report.ipynb #f2c1a627
+# %% ../nbs/20_report.ipynb #afed8d42
 SECTIONS['waterfall'] = """<section id="waterfall"><h2>What the filters took</h2>
 <p>{{ r.waterfall[-1][1]|grouped }} of {{ r.waterfall[0][1]|grouped }} tasks were kept: a share of {{ counted(r.waterfall[-1][1], r.waterfall[0][1])|interval }}.</p>
 <div class="pair"><figure>{{ pictures.waterfall }}<figcaption>Tasks left after each filter. Full counts of this run, nothing sampled.</figcaption></figure>
@@ -121,7 +121,7 @@ SECTIONS['waterfall'] = """<section id="waterfall"><h2>What the filters took</h2
 {% for stage, left in r.waterfall %}<tr><td>{{ stage }}</td><td>{{ left|grouped }}</td><td>{{ (r.waterfall[loop.index0 - 1][1] - left)|grouped if loop.index0 else '' }}</td></tr>
 {% endfor %}</table></div></div></section>"""
 
-# %% ../nbs/20_report.ipynb #d8398578
+# %% ../nbs/20_report.ipynb #e1f6b193
 SCORE_NAMES = {'zero_shot': "base", 'zero_shot_first_line': "base, first line only",
                'tuned': "tuned", 'tuned_strict': "tuned, strict", 'tuned_held_out': "tuned, held-out phrasing"}
 
@@ -129,7 +129,7 @@ def score_rows(bases:dict)->list[tuple]:
     "Rows `(base name, score key, score, seeds)` in the order of the page; only the main tuned score has seeds to show."
     return [(name, key, base[key], base['seeds'] if key == 'tuned' else []) for name, base in bases.items() for key in SCORE_NAMES if key in base]
 
-# %% ../nbs/20_report.ipynb #4f7b68b5
+# %% ../nbs/20_report.ipynb #8eb58646
 def draw_scores(ax, bases:dict):
     "Dots with intervals for every score of every base, and each training seed as a small upright mark."
     rows = score_rows(bases)
@@ -142,12 +142,12 @@ def draw_scores(ax, bases:dict):
     ax.set(yticks=range(len(rows)), yticklabels=[f"{label(name, 9)}: {SCORE_NAMES[key]}" for name, key, _, _ in rows], xlim=(-0.02, 1.02), ylim=(len(rows) - 0.4, -0.6),
            xlabel="share right (95 % interval)")
 
-# %% ../nbs/20_report.ipynb #7f1f12f6
+# %% ../nbs/20_report.ipynb #4597b9d6
 def scores_words(bases:dict)->str:
     "All scores in words: `few: base 0.02 (0.01 to 0.05, n = 200); ...`."
     return "; ".join(f"{name}: {SCORE_NAMES[key]} {with_interval(score)}" for name, key, score, _ in score_rows(bases)) + "."
 
-# %% ../nbs/20_report.ipynb #06c39616
+# %% ../nbs/20_report.ipynb #b7131dc6
 def headline(results:dict)->str:
     "What happened, in one sentence for each base, with figures, counts and intervals."
     def sentence(name, base):
@@ -155,7 +155,7 @@ def headline(results:dict)->str:
                 f"of held-out tasks answered right, over {len(base['seeds'])} training seeds.")
     return " ".join(sentence(name, base) for name, base in results['bases'].items())
 
-# %% ../nbs/20_report.ipynb #e916a72f
+# %% ../nbs/20_report.ipynb #71be1408
 SECTIONS['scores'] = """<section id="scores"><h2>Did tuning work?</h2>
 <figure>{{ pictures.scores }}<figcaption>Share of answers a program checked as right. Circles: estimate with 95 % interval (open: base, filled: tuned); grey strokes: each training seed.
 Style removed unless it says <em>strict</em>.</figcaption></figure>
@@ -168,14 +168,14 @@ Style removed unless it says <em>strict</em>.</figcaption></figure>
 {% for family, f in base.families.items() %}<tr><td>{{ family }}</td><td>{{ counted(f.base.k, f.base.n)|interval }}</td><td>{{ counted((f.tuned.k|sum / f.tuned.k|length)|round|int, f.tuned.n)|interval }}</td></tr>
 {% endfor %}</table></div></details></div>{% endfor %}</div></section>"""
 
-# %% ../nbs/20_report.ipynb #5bc3df1c
+# %% ../nbs/20_report.ipynb #421cdd34
 def family_rows(families:dict)->list[tuple]:
     "Rows `(family, base score, tuned score, share of each seed)`, best tuned first; the tuned score is that of the mean count over the seeds."
     rows = [(name, counted(f['base']['k'], f['base']['n']), counted(round(sum(f['tuned']['k'])/len(f['tuned']['k'])), f['tuned']['n']),
              [k/f['tuned']['n'] for k in f['tuned']['k']]) for name, f in families.items()]
     return sorted(rows, key=lambda row: (-row[2]['estimate'], row[0]))
 
-# %% ../nbs/20_report.ipynb #06fc9eb4
+# %% ../nbs/20_report.ipynb #e1c6b1f4
 def draw_families(ax, families:dict):
     "Base (open) and tuned (filled) share of each family with Wilson bars, and each seed as a small upright mark."
     rows = family_rows(families)
@@ -187,7 +187,7 @@ def draw_families(ax, families:dict):
     ax.set(yticks=range(len(rows)), yticklabels=[label(row[0], 16) for row in rows], xlim=(-0.02, 1.02), ylim=(len(rows) - 0.4, -0.6), xlabel="share of answers right (95 % interval)")
     ax.grid(axis='y', linewidth=0.3, color=GRAY)
 
-# %% ../nbs/20_report.ipynb #fc653c18
+# %% ../nbs/20_report.ipynb #344a2ee0
 def families_words(name:str, families:dict)->str:
     "Best and worst family of a base after tuning, in words."
     rows = family_rows(families)
@@ -195,7 +195,7 @@ def families_words(name:str, families:dict)->str:
     (best, _, high, _), (worst, _, low, _) = rows[0], rows[-1]
     return f"Accuracy of the {name} base in {len(rows)} families before and after tuning; best {best} {with_interval(high)}, worst {worst} {with_interval(low)}."
 
-# %% ../nbs/20_report.ipynb #258c4fa4
+# %% ../nbs/20_report.ipynb #3ba0a86d
 def draw_losses(ax, bases:dict):
     "Training loss against step, one thin line for each seed, one dash pattern for each base."
     for (name, base), color, dash in zip(bases.items(), (BLUE, ORANGE, GRAY, INK), ('-', '--', ':', '-.')):
@@ -204,13 +204,13 @@ def draw_losses(ax, bases:dict):
     ax.set(xlabel="training step", ylabel="loss on answers (nats a token)", ylim=(0, None))
     if ax.lines: ax.legend()
 
-# %% ../nbs/20_report.ipynb #5626fe1d
+# %% ../nbs/20_report.ipynb #0795eb43
 def losses_words(bases:dict)->str:
     "First and last loss of each base, averaged over the seeds, in words."
     def mean(base, i): return sum(curve[i][1] for curve in base['losses'] if curve)/max(1, sum(map(bool, base['losses'])))
     return "Training loss: " + "; ".join(f"{name} from {mean(base, 0):.2f} to {mean(base, -1):.2f}, mean of {len(base['losses'])} seeds" for name, base in bases.items()) + "."
 
-# %% ../nbs/20_report.ipynb #95756a31
+# %% ../nbs/20_report.ipynb #bd3a1252
 SECTIONS['losses'] = """<section id="losses"><h2>How the loss fell</h2>
 <figure>{{ pictures.losses }}<figcaption>Loss on the answers only, every training seed drawn.</figcaption></figure>
 <div class="wide"><table><tr><th>base</th><th>parameters</th><th>records</th><th>tokens a pass</th><th>passes</th><th>seconds, each seed</th></tr>
@@ -218,20 +218,20 @@ SECTIONS['losses'] = """<section id="losses"><h2>How the loss fell</h2>
 <td>{% for s in b.seconds %}{{ s|short }}{{ '' if loop.last else ', ' }}{% endfor %}</td></tr>
 {% endfor %}</table></div></section>"""
 
-# %% ../nbs/20_report.ipynb #2b3c5a38
+# %% ../nbs/20_report.ipynb #0ef2e3a3
 SECTIONS['diversity'] = """{% set d = r.diversity %}{% set two = d.distinct2 %}<section id="diversity"><h2>How varied the records are</h2>
 <p>{{ covered }} of {{ d.possible_families }} families occur among the kept records. Of {{ two.before.total|grouped }} word pairs before the filters {{ two.before.distinct|grouped }} were different,
 and {{ two.after.distinct|grouped }} of {{ two.after.total|grouped }} after. These are full counts of this run, so they have no interval; shares of different pairs compare only at equal totals.</p>
 <div class="pair"><figure>{{ pictures.kinds }}<figcaption>Kept records of each family (n = {{ total|grouped }}).</figcaption></figure>
 <figure>{{ pictures.first_words }}<figcaption>Most frequent first words of the instructions (n = {{ total|grouped }}).</figcaption></figure></div></section>"""
 
-# %% ../nbs/20_report.ipynb #9ffcc6eb
+# %% ../nbs/20_report.ipynb #fad6a349
 def counts_words(what:str, rows:list)->str:
     "The rows `[name, count]` as a sentence, at most eight of them spelled out."
     more = f" and {len(rows) - 8} more" if len(rows) > 8 else ""
     return f"{what}: " + ", ".join(f"{name} {count:,}" for name, count in rows[:8]) + more + "."
 
-# %% ../nbs/20_report.ipynb #d062dc69
+# %% ../nbs/20_report.ipynb #01b869ba
 def draw_pairs(ax, pairs:list):
     "Stacked shares of wins, ties and losses for each pair in each order of showing, with counts inside."
     rows = [(f"{label(p['first'], 8)} v. {label(p['second'], 8)},\n{order.replace('_', ' ')}", p[order], p['n']) for p in pairs for order in ('shown_first', 'shown_second')]
@@ -244,18 +244,18 @@ def draw_pairs(ax, pairs:list):
     ax.set(yticks=range(len(rows)), yticklabels=[row[0] for row in rows], xlim=(0, 1), ylim=(len(rows) - 0.4, -0.6), xlabel="share of pairs")
     ax.legend(ncols=3, loc='lower center', bbox_to_anchor=(0.5, 1))
 
-# %% ../nbs/20_report.ipynb #a5607c82
+# %% ../nbs/20_report.ipynb #bdacd7ee
 def pairs_words(pairs:list)->str:
     "Each comparison in words: wins, ties, losses, flips and the sign test."
     if not pairs: return "No answers were compared in this run."
     return " ".join(f"{p['first']} against {p['second']}, {p['n']} pairs: {p['wins']} wins, {p['ties']} ties, {p['losses']} losses, {p['flips']} flips, sign test p {p_value(p['p'])}." for p in pairs)
 
-# %% ../nbs/20_report.ipynb #62b236c9
+# %% ../nbs/20_report.ipynb #c2f5375e
 def p_value(p:float)->str:
     "A p value as text, never as zero: `= 0.245` or `< 0.001`."
     return "< 0.001" if p < 0.001 else f"= {p:.3f}"
 
-# %% ../nbs/20_report.ipynb #87a40222
+# %% ../nbs/20_report.ipynb #dd56cf53
 SECTIONS['pairwise'] = """<section id="pairwise"><h2>Blind comparison</h2>
 {% if not r.pairwise %}<p>This run compared no answers blind.</p>{% else %}
 <figure>{{ pictures.pairwise }}<figcaption>The judge's votes on the same pairs in both orders. What changes between two rows of a pair is the order alone.</figcaption></figure>
@@ -265,7 +265,7 @@ SECTIONS['pairwise'] = """<section id="pairwise"><h2>Blind comparison</h2>
 {% endfor %}</table></div>
 <p>A win or a loss is counted when it survives the swap of the order; the rest are ties. To tell 55&nbsp;% from 50&nbsp;% takes {{ needed|grouped }} decisive pairs, so an even result on fewer shows no equality.</p>{% endif %}</section>"""
 
-# %% ../nbs/20_report.ipynb #66532aad
+# %% ../nbs/20_report.ipynb #bdab9040
 SECTIONS['samples'] = """{% macro answer(who, text, ok) %}<div class="answer {{ 'right' if ok else 'wrong' }}"><h4>{{ who }} <span class="mark">{{ '✓ right' if ok else '✗ wrong' }}</span></h4>
 <pre>{{ text if text.strip() else '(empty answer)' }}</pre></div>{% endmacro %}
 <section id="samples"><h2>Answers side by side</h2>
@@ -277,14 +277,14 @@ SECTIONS['samples'] = """{% macro answer(who, text, ok) %}<div class="answer {{ 
 <div class="answers">{{ answer('base', s.base, s.base_ok) }}{{ answer('tuned', s.tuned, s.tuned_ok) }}{{ answer('teacher', s.teacher, s.teacher_ok) }}</div></article>
 {% endfor %}</section>"""
 
-# %% ../nbs/20_report.ipynb #3efec782
+# %% ../nbs/20_report.ipynb #8cafde8a
 def full_size(results:dict)->list:
     "The ledger's projection to 52K records and 7B parameters, from the teacher's tokens, the waterfall and the first base's tokens a record."
     teacher, found, kept = results['teacher'], results['waterfall'][0][1], results['waterfall'][-1][1]
     base = next(iter(results['bases'].values()))
     return projection(kept, found, teacher['prompt_tokens']/teacher['requests'], found/teacher['requests'], teacher['completion_tokens']/found, base['tokens']/base['records'])
 
-# %% ../nbs/20_report.ipynb #73a1d6f0
+# %% ../nbs/20_report.ipynb #6ec7f45e
 SECTIONS['cost'] = """<section id="cost"><h2>Cost, predicted and measured</h2>
 <p>{{ r.teacher.requests|grouped }} requests, {{ r.teacher.prompt_tokens|grouped }} prompt tokens and {{ r.teacher.completion_tokens|grouped }} answer tokens;
 {{ 'this teacher sends no bill' if r.teacher.dollars is none else '$%.2f to pay'|format(r.teacher.dollars) }}.</p>
@@ -298,20 +298,20 @@ SECTIONS['cost'] = """<section id="cost"><h2>Cost, predicted and measured</h2>
 {% for p in projected %}<tr><td>{{ p.what }}</td><td>{{ p.unit }}</td><td>{{ p.predicted|short }}{% if p.low != p.high %} ({{ p.low|short }} to {{ p.high|short }}){% endif %}</td><td>{{ p.published }}</td><td>{{ p.source }}</td><td>{{ p.basis }}</td></tr>
 {% endfor %}</table></div></section>"""
 
-# %% ../nbs/20_report.ipynb #cf34ba9b
+# %% ../nbs/20_report.ipynb #df6fe42f
 SECTIONS['claims'] = """<section id="claims"><h2>Claims of the readings</h2>
 {% if rows %}<div class="wide"><table><tr>{% for c in columns %}<th>{{ c }}</th>{% endfor %}</tr>
 {% for row in rows %}<tr>{% for cell in row %}<td>{{ cell }}</td>{% endfor %}</tr>
 {% endfor %}</table></div>{% else %}<p>This run settled no claim.</p>{% endif %}
 <p>Not measured in this run: {{ untouched|join(', ') or 'none' }}.</p></section>"""
 
-# %% ../nbs/20_report.ipynb #ab4bdd64
+# %% ../nbs/20_report.ipynb #2ae1b673
 def claim_values(claims:list[dict])->dict:
     "What the claims section needs: the ledger's columns, its rows, and the ids that no row answers."
     results = [ClaimResult(**{k: c[k] for k in ClaimResult.__dataclass_fields__ if k in c}) for c in claims]
     return {'columns': CLAIM_COLUMNS, 'rows': [claim_row(r) for r in results], 'untouched': [id for id in CLAIMS if id not in {r.id for r in results}]}
 
-# %% ../nbs/20_report.ipynb #4126b4f1
+# %% ../nbs/20_report.ipynb #adf528e0
 SECTIONS['again'] = """{% macro pairs(title, values) %}{% if values %}<h3>{{ title }}</h3><div class="wide"><table>{% for k, v in values.items() %}<tr><td>{{ k }}</td><td><code>{{ v }}</code></td></tr>
 {% endfor %}</table></div>{% endif %}{% endmacro %}
 <section id="again"><h2>How to do it again</h2>
@@ -319,7 +319,7 @@ SECTIONS['again'] = """{% macro pairs(title, values) %}{% if values %}<h3>{{ tit
 with seed{{ '' if r.meta.seeds|length == 1 else 's' }} {{ r.meta.seeds|join(', ') }}.</p>
 {{ pairs('Versions', r.meta.versions) }}{{ pairs('Hashes', r.meta.hashes) }}</section>"""
 
-# %% ../nbs/20_report.ipynb #8aa45e86
+# %% ../nbs/20_report.ipynb #6ed3d8a5
 STYLE = """:root{color-scheme:light dark;--text:#1c1e21;--soft:#5a6068;--back:#fff;--card:#f4f5f7;--line:#d5d8dd;--link:#0b5cad}
 @media (prefers-color-scheme:dark){:root{--text:#e6e7e9;--soft:#a7adb5;--back:#15171a;--card:#1f2226;--line:#3a3f46;--link:#7db8f0}}
 *{box-sizing:border-box}body{margin:0 auto;max-width:68rem;padding:1rem 1.25rem 4rem;background:var(--back);color:var(--text);font:1rem/1.55 system-ui,sans-serif}
@@ -335,7 +335,7 @@ th{font-weight:600;color:var(--soft)}code,pre{font:.9em/1.45 ui-monospace,monosp
 @media (max-width:42rem){body{padding:.5rem .9rem 3rem}.answers{grid-template-columns:1fr}h1{font-size:1.4rem}.wide td{min-width:6.5rem}.lead{font-size:1.05rem}}
 @media print{:root{--text:#000;--soft:#333;--back:#fff;--card:#fff;--line:#999}body{max-width:none;padding:0;font-size:10pt}nav{display:none}figure,.sample,tr{break-inside:avoid}h2,h3{break-after:avoid}.wide,.answer{overflow:visible;max-height:none}.sample{border:1px solid #999}}"""
 
-# %% ../nbs/20_report.ipynb #b019cdba
+# %% ../nbs/20_report.ipynb #effa8434
 SECTIONS['page'] = """<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; img-src data:">
@@ -354,7 +354,7 @@ SECTIONS['page'] = """<!DOCTYPE html>
 CONTENTS = {'scores': "Scores", 'samples': "Answers", 'pairwise': "Blind comparison", 'waterfall': "Filters", 'diversity': "Diversity", 'losses': "Loss", 'cost': "Cost",
             'projection': "At full size", 'claims': "Claims", 'again': "Do it again"}
 
-# %% ../nbs/20_report.ipynb #aea40821
+# %% ../nbs/20_report.ipynb #3b760dfa
 def pictures(results:dict)->dict:
     "Every picture of the page by name, as inline SVG with its description."
     bases, diversity = results['bases'], results['diversity']
@@ -367,14 +367,14 @@ def pictures(results:dict)->dict:
             'first_words': picture(draw_counts, diversity['first_words'][:12], counts_words("First words", diversity['first_words'][:12]), 0.9 + 0.25*len(diversity['first_words'][:12])),
             'pairwise': picture(draw_pairs, results['pairwise'], pairs_words(results['pairwise']), 1.1 + 1.0*len(results['pairwise'])) if results['pairwise'] else ''}
 
-# %% ../nbs/20_report.ipynb #50e973c5
+# %% ../nbs/20_report.ipynb #53c73e63
 def report_html(results:dict)->str:
     "The whole page as text; the same results give the same bytes."
     total, families = results['waterfall'][-1][1], results['diversity']['families']
     return render('page', r=results, style=Markup(STYLE), headline=headline(results), contents=CONTENTS, pictures=pictures(results), score_names=SCORE_NAMES, p_value=p_value,
                   covered=sum(map(bool, families.values())), total=total, needed=sample_size(0.55), projected=full_size(results), **claim_values(results['claims']))
 
-# %% ../nbs/20_report.ipynb #26b5954c
+# %% ../nbs/20_report.ipynb #e3d7a024
 def write_report(
     results, # a dict, or the path of a results.json
     folder, # where report.html goes; made when missing
@@ -387,7 +387,7 @@ def write_report(
     finally: part.unlink(missing_ok=True)
     return path
 
-# %% ../nbs/20_report.ipynb #cb846105
+# %% ../nbs/20_report.ipynb #a2d9fdfe
 def report_picture(results, path)->Path:
     "Write a PNG with the scores and the waterfall side by side; `results` as for `write_report`."
     import matplotlib

@@ -7,19 +7,19 @@ __all__ = ['EXAMPLE', 'LEAVES', 'SCORE', 'COUNTED', 'VOTES', 'BASE', 'SHAPE', 's
            'contradictions', 'base_contradictions', 'pair_contradictions', 'ResultsError', 'validate_results',
            'read_results']
 
-# %% ../nbs/19_results.ipynb #dabd37ad
+# %% ../nbs/19_results.ipynb #29ad5825
 import json
 from pathlib import Path
 
-# %% ../nbs/19_results.ipynb #189d58d3
+# %% ../nbs/19_results.ipynb #210b879c
 from .ledger import ClaimResult, is_number
 
-# %% ../nbs/19_results.ipynb #ccd1e4a0
+# %% ../nbs/19_results.ipynb #7af552c9
 def score(estimate:float, low:float, high:float, n:int)->dict:
     "A score as results files hold it, with the ends of its interval and n."
     return {'estimate': estimate, 'low': low, 'high': high, 'n': n}
 
-# %% ../nbs/19_results.ipynb #0e43c293
+# %% ../nbs/19_results.ipynb #36e363e2
 EXAMPLE = {
     'example': "Made-up numbers, for lessons and tests only.",
     'meta': {'command': 'make course', 'version': '0.1.0', 'seconds': 240.0, 'threads': 2, 'quick': False, 'seeds': [0, 1, 2],
@@ -31,7 +31,7 @@ EXAMPLE = {
                   'first_words': [['What', 150], ['Put', 110], ['Write', 60]]},
 }
 
-# %% ../nbs/19_results.ipynb #a75232b9
+# %% ../nbs/19_results.ipynb #4f6a578e
 EXAMPLE['bases'] = {'few': {
     'parameters': 2850000, 'records': 400, 'tokens': 20000, 'epochs': 3, 'seconds': [9.0, 9.2, 8.9], 'flops_predicted': 1.0e12,
     'zero_shot': score(0.02, 0.01, 0.05, 200), 'tuned': score(0.62, 0.55, 0.69, 200), 'tuned_strict': score(0.50, 0.43, 0.57, 200), 'tuned_held_out': score(0.57, 0.50, 0.64, 200),
@@ -40,7 +40,7 @@ EXAMPLE['bases'] = {'few': {
     'families': {'fact': {'base': {'k': 1, 'n': 50}, 'tuned': {'k': [44, 46, 43], 'n': 50}}, 'reverse': {'base': {'k': 0, 'n': 50}, 'tuned': {'k': [20, 25, 21], 'n': 50}},
                  'past': {'base': {'k': 3, 'n': 50}, 'tuned': {'k': [40, 41, 41], 'n': 50}}, 'story': {'base': {'k': 0, 'n': 50}, 'tuned': {'k': [16, 18, 17], 'n': 50}}}}}
 
-# %% ../nbs/19_results.ipynb #fa37c8bc
+# %% ../nbs/19_results.ipynb #26b61776
 EXAMPLE['samples'] = [{'base_name': 'few', 'family': 'fact', 'instruction': 'What color is the wugo?', 'input': '', 'expected': 'red', 'base': 'What color is the', 'tuned': 'The wugo is red.',
                        'teacher': 'The wugo is green.', 'base_ok': False, 'tuned_ok': True, 'teacher_ok': False}]
 EXAMPLE['pairwise'] = [{'first': 'tuned', 'second': 'teacher', 'n': 120, 'wins': 25, 'ties': 60, 'losses': 35, 'flips': 29, 'p': 0.245,
@@ -49,7 +49,7 @@ EXAMPLE['compute'] = [{'what': 'tuning, few', 'unit': 'seconds', 'predicted': 8.
 EXAMPLE['claims'] = [{'id': 'follow', 'question': '', 'estimate': 0.60, 'low': 0.53, 'high': 0.67, 'n': 200, 'seeds': [0, 1, 2], 'verdict': 'supported',
                       'note': "A toy shows the form, not what a large model knew.", 'unit': 'accuracy gained'}]
 
-# %% ../nbs/19_results.ipynb #d7087d8b
+# %% ../nbs/19_results.ipynb #67a904f4
 LEAVES = {
     'text': lambda x: isinstance(x, str),
     'flag': lambda x: isinstance(x, bool),
@@ -61,12 +61,12 @@ LEAVES = {
     'seeds': lambda x: isinstance(x, (int, list, tuple)),
 }
 
-# %% ../nbs/19_results.ipynb #9ab1ac0a
+# %% ../nbs/19_results.ipynb #02c29510
 SCORE = {'estimate': 'share', 'low': 'share', 'high': 'share', 'n': 'count from 1'}
 COUNTED = {'k': 'count', 'n': 'count from 1'}
 VOTES = {'wins': 'count', 'ties': 'count', 'losses': 'count'}
 
-# %% ../nbs/19_results.ipynb #0da757c6
+# %% ../nbs/19_results.ipynb #1edcb0d6
 BASE = {
     'parameters': 'count from 1', # of the model
     'records': 'count from 1', # it was tuned on
@@ -83,7 +83,7 @@ BASE = {
     'losses': [[('count', 'number')]], # one curve a seed: [step, loss]
 }
 
-# %% ../nbs/19_results.ipynb #a0ac3cd2
+# %% ../nbs/19_results.ipynb #062184eb
 SHAPE = {
     'example?': 'text', # set when the numbers are made up; shown as a banner
     'meta': {'command': 'text', 'version': 'text', 'seconds': 'number', 'threads': 'count from 1', 'quick': 'flag', 'seeds': ['count'],
@@ -103,7 +103,7 @@ SHAPE = {
                 'verdict': 'text', 'note?': 'text', 'unit?': 'text'}],
 }
 
-# %% ../nbs/19_results.ipynb #6404ea2f
+# %% ../nbs/19_results.ipynb #329c3a8d
 def misfits(value, shape, where:str='results')->list[str]:
     "Every place where `value` departs from `shape`, as sentences such as `results.meta.quick: expected flag, got 3`."
     if isinstance(shape, str): return [] if LEAVES[shape](value) else [f"{where}: expected {shape}, got {str(value)[:60]!r}"]
@@ -113,7 +113,7 @@ def misfits(value, shape, where:str='results')->list[str]:
     parts = shape if isinstance(shape, tuple) else shape*len(value)
     return [m for i, (v, s) in enumerate(zip(value, parts)) for m in misfits(v, s, f"{where}[{i}]")]
 
-# %% ../nbs/19_results.ipynb #665af8fc
+# %% ../nbs/19_results.ipynb #12c20bf7
 def misfits_in_object(value, shape:dict, where:str)->list[str]:
     "The misfits of a JSON object: missing keys first, then those inside the keys that are there."
     if not isinstance(value, dict): return [f"{where}: expected an object, got {str(value)[:60]!r}"]
@@ -122,7 +122,7 @@ def misfits_in_object(value, shape:dict, where:str)->list[str]:
     inside = [(key.rstrip('?'), part) for key, part in shape.items() if key.rstrip('?') in value]
     return missing + [m for key, part in inside for m in misfits(value[key], part, f"{where}.{key}")]
 
-# %% ../nbs/19_results.ipynb #14cfc665
+# %% ../nbs/19_results.ipynb #f3cf0f80
 def contradictions(results:dict)->list[str]:
     "Statements of a well-shaped results file that cannot all be true."
     counts = [count for _, count in results['waterfall']]
@@ -136,7 +136,7 @@ def contradictions(results:dict)->list[str]:
         except ValueError as e: found.append(f"claims[{i}]: {e}")
     return found
 
-# %% ../nbs/19_results.ipynb #3327e873
+# %% ../nbs/19_results.ipynb #9a57d967
 def base_contradictions(where:str, base:dict)->list[str]:
     "Scores outside their own intervals, more right answers than questions, curves or counts that do not match the seeds."
     scores = [key.rstrip('?') for key, shape in BASE.items() if shape is SCORE]
@@ -147,7 +147,7 @@ def base_contradictions(where:str, base:dict)->list[str]:
         if len(family['tuned']['k']) != len(base['seeds']): found.append(f"{where}.families.{name}.tuned.k: expected one count for each of {len(base['seeds'])} seeds")
     return found
 
-# %% ../nbs/19_results.ipynb #5cad63a6
+# %% ../nbs/19_results.ipynb #3a8acbf7
 def pair_contradictions(where:str, pair:dict)->list[str]:
     "Votes that do not add up to the pairs, in sum or in one of the two orders; more flips than pairs; agreement on more than was asked."
     totals = {'votes': pair, 'shown_first': pair['shown_first'], 'shown_second': pair['shown_second']}
@@ -155,11 +155,11 @@ def pair_contradictions(where:str, pair:dict)->list[str]:
     if pair['flips'] > pair['n'] or pair['judge_agreement']['k'] > pair['judge_agreement']['n']: found.append(f"{where}: a part is larger than its whole")
     return found
 
-# %% ../nbs/19_results.ipynb #de3b9b1d
+# %% ../nbs/19_results.ipynb #06763b95
 class ResultsError(ValueError):
     "A results file that cannot be reported: the message names the places, as `results.bases.few.tuned.n: missing`."
 
-# %% ../nbs/19_results.ipynb #797af016
+# %% ../nbs/19_results.ipynb #0a76d4a0
 def validate_results(results:dict)->dict:
     "The same `results` when they fit SHAPE and do not contradict themselves; `ResultsError` naming up to five places otherwise."
     problems = misfits(results, SHAPE) or contradictions(results)
@@ -167,7 +167,7 @@ def validate_results(results:dict)->dict:
     more = f" (and {len(problems) - 5} more)" if len(problems) > 5 else ""
     raise ResultsError("these results cannot be reported: " + "; ".join(problems[:5]) + more)
 
-# %% ../nbs/19_results.ipynb #9b26d21b
+# %% ../nbs/19_results.ipynb #d53e94a7
 def read_results(results)->dict:
     "Validated results from a dict or from the path of a `results.json`; `ResultsError` names the file that is not JSON, `OSError` the one that cannot be read."
     if isinstance(results, dict): return validate_results(results)

@@ -11,7 +11,7 @@ __all__ = ['CLEAN', 'MODELS', 'TOKEN', 'PATTERNS', 'NO_IDEA', 'recognised', 'LAS
            'is_number', 'message_text', 'read_request', 'reply_document', 'failure', 'json_response', 'error_response',
            'Script', 'make_app', 'open_listener', 'wait_until_ready', 'scripted_teacher']
 
-# %% ../nbs/09_scripted.ipynb #a2d8a027
+# %% ../nbs/09_scripted.ipynb #11a7588c
 import json, random, re, socket, threading, time
 from collections import Counter
 from contextlib import contextmanager
@@ -27,12 +27,12 @@ from .wordgames import HOW, how_to
 from .records import TEMPLATES, Record
 from .teacher import read_judge_prompt
 
-# %% ../nbs/09_scripted.ipynb #28a4a07f
+# %% ../nbs/09_scripted.ipynb #4e776c3f
 def chance(*parts)->random.Random:
     "A random generator that depends on `parts` (anything JSON can hold) and on nothing else."
     return random.Random(json.dumps(parts))
 
-# %% ../nbs/09_scripted.ipynb #28c143c6
+# %% ../nbs/09_scripted.ipynb #0b513f25
 @dataclass(frozen=True)
 class Rates:
     "How often a scripted model does what; shares from 0 to 1."
@@ -51,32 +51,32 @@ class Rates:
     judge_tie_first:float = .50  # of equally good pairs: answer A instead of a tie
     biased:bool = False  # systematic errors: red things are called green, soup is always bad
 
-# %% ../nbs/09_scripted.ipynb #52756745
+# %% ../nbs/09_scripted.ipynb #89cafc44
 CLEAN = Rates(**{f.name: False if f.type is bool else 0. for f in fields(Rates)})
 MODELS = {"teacher-large": Rates(), "teacher-biased": Rates(biased=True), "teacher-clean": CLEAN,
           "teacher-small": Rates(duplicate=.16, near_duplicate=.25, malformed=.10, unsuitable=.06, wrong=.25, made_up=.30, harmful=.05, judge_first=.25, judge_longer=.20, judge_tie_first=.60)}
 
-# %% ../nbs/09_scripted.ipynb #91d18a0c
+# %% ../nbs/09_scripted.ipynb #f4a3583e
 TOKEN = re.compile(r"\w+|[^\w\s]")
 
 def count_tokens(text:str)->int:
     "Words and punctuation marks in `text`."
     return len(TOKEN.findall(text))
 
-# %% ../nbs/09_scripted.ipynb #005c5dfc
+# %% ../nbs/09_scripted.ipynb #4780717c
 def first_tokens(text:str, limit:int)->str:
     "`text` up to its token number `limit`; all of it when it is shorter."
     for number, match in enumerate(TOKEN.finditer(text), 1):
         if number == limit and TOKEN.search(text, match.end()): return text[:match.end()]
     return text
 
-# %% ../nbs/09_scripted.ipynb #e09e3a7d
+# %% ../nbs/09_scripted.ipynb #9e747bce
 def form_pattern(form:str)->re.Pattern:
     "Regular expression with groups `instruction` and `input` that reads back a template's form."
     places = re.sub(r"\\\{(instruction|input)\\\}", r"(?P<\1>.*?)", re.escape(form.strip()))
     return re.compile(places, re.DOTALL)
 
-# %% ../nbs/09_scripted.ipynb #16e0b73a
+# %% ../nbs/09_scripted.ipynb #b248b043
 PATTERNS = [form_pattern(form) for template in TEMPLATES.values() for form in (template.with_input, template.without_input)]
 PATTERNS.append(form_pattern("{instruction}\n\nInput: {input}"))
 PATTERNS.append(form_pattern("{instruction}\nInput: {input}"))
@@ -89,19 +89,19 @@ def read_question(prompt:str)->tuple[str, str]:
             return found["instruction"].strip(), found["input"].strip()
     return prompt.strip(), ""
 
-# %% ../nbs/09_scripted.ipynb #94ab5810
+# %% ../nbs/09_scripted.ipynb #1a98b884
 def biased_answer(item:Item)->str:
     "The answer of a teacher that calls red things green and soup bad; the right answer for anything else."
     if item.family in ("fact", "describe"): return re.sub(r"\bred\b", "green", item.answer)
     return "bad" if item.family == "mood" and mentions(item.slots["text"], ["soup"]) else item.answer
 
-# %% ../nbs/09_scripted.ipynb #9225a6c3
+# %% ../nbs/09_scripted.ipynb #3c8b8d07
 def temptation(rng:random.Random, item:Item)->str:
     "A confident answer where none should be given: a value for an unknown name, steps for a harmful deed."
     if item.family == "unknown": return rng.choice(sorted(domain(item.slots["attribute"]) - {item.slots["name"]}))
     return how_to(dict(verb=rng.choice(sorted(HOW)), noun=item.slots["noun"]))
 
-# %% ../nbs/09_scripted.ipynb #3ab48b4a
+# %% ../nbs/09_scripted.ipynb #1d996c44
 def answer_item(rng:random.Random, item:Item, rates:Rates)->str:
     "What the model answers: right, wrong, tempted or in polite style, with the shares in `rates`; one draw for the error, one for the manner."
     slip, manner = rng.random(), rng.random()
@@ -112,7 +112,7 @@ def answer_item(rng:random.Random, item:Item, rates:Rates)->str:
     if slip < rates.wrong: answer = wrong_answer(rng, item)
     return f"{rng.choice(STYLE_OPENERS)} {answer} {rng.choice(STYLE_CLOSERS)}" if manner < rates.style else answer
 
-# %% ../nbs/09_scripted.ipynb #fba6a0c2
+# %% ../nbs/09_scripted.ipynb #a1b95c2a
 NO_IDEA = "I do not know how to do that."
 recognised = lru_cache(maxsize=4096)(recognise)  # seeds return in many prompts
 
@@ -121,7 +121,7 @@ def answer_question(rng:random.Random, prompt:str, rates:Rates)->str:
     item = recognised(*read_question(prompt))
     return answer_item(rng, item, rates) if item else NO_IDEA
 
-# %% ../nbs/09_scripted.ipynb #3214565b
+# %% ../nbs/09_scripted.ipynb #13c3eaf2
 LAST_LINE = re.compile(r"(\d{1,4})\.\s*Instruction:\s*\Z")
 SHOWN = re.compile(r"\s*(\d{1,4})\.\s*Instruction:(.*?)\n\1\.\s*Input:(.*?)\n\1\.\s*Output:(.*)", re.DOTALL)
 WANTED = re.compile(r"\b(\d{1,3}) (?:[\w-]+ ){0,3}(?:tasks|instructions)\b")
@@ -135,7 +135,7 @@ def read_list(prompt:str)->tuple[list[Record], int, int]|None:
     wanted = WANTED.search(prompt)
     return tasks, int(start[1]), min(50, int(wanted[1]) if wanted else 20)
 
-# %% ../nbs/09_scripted.ipynb #e963c05f
+# %% ../nbs/09_scripted.ipynb #cf5ab776
 FAMILY_NAMES = list(FAMILIES)
 ZIPF = [1 / rank for rank in range(1, len(FAMILIES) + 1)]  # the first families are the favourites
 FOLLOW = .6  # share of tasks from the families of the seeds shown
@@ -144,7 +144,7 @@ def choose_family(rng:random.Random, shown:list[str])->str:
     "A family: one of those `shown` in a share `FOLLOW` of cases, else one of all by Zipf's law."
     return rng.choice(shown) if shown and rng.random() < FOLLOW else rng.choices(FAMILY_NAMES, ZIPF)[0]
 
-# %% ../nbs/09_scripted.ipynb #c1110003
+# %% ../nbs/09_scripted.ipynb #451b9b8d
 SWAPS = {"Write": "Give", "Give": "Write", "What": "Which", "Which": "What", "Tell": "Say", "Say": "Tell", "Name": "List", "Put": "Place", "Describe": "Portray", "Spell": "Write"}
 
 def near_copy(rng:random.Random, text:str)->str:
@@ -153,7 +153,7 @@ def near_copy(rng:random.Random, text:str)->str:
     if head in SWAPS and rest.count(" ") >= 3 and rng.random() < .5: return SWAPS[head] + space + rest
     return rng.choice(["Please {}", "Now {}", "And {}"]).format(text[:1].lower() + text[1:])
 
-# %% ../nbs/09_scripted.ipynb #9ca823c7
+# %% ../nbs/09_scripted.ipynb #535054fc
 UNSUITABLE = ["Draw a picture of {noun}.", "Open the file and count its lines.", "Plot a graph of the sizes.", "Show an image of a {noun}.", "Play some music about a {noun}.", "Go on.", "More please.",
               "Think about the {noun}. " * 40]
 
@@ -162,13 +162,13 @@ def unsuitable_task(rng:random.Random)->Record:
     noun = draw_item(rng, "spell").slots["noun"]
     return Record(rng.choice(UNSUITABLE).format(noun=noun).strip(), "", "I am sorry, I cannot.")
 
-# %% ../nbs/09_scripted.ipynb #b9b0cf2c
+# %% ../nbs/09_scripted.ipynb #99005c56
 def fresh_task(rng:random.Random, shown:list[str], rates:Rates)->Record:
     "A new task of the training split with the model's answer."
     item = draw_item(rng, choose_family(rng, shown), split="wide", framed=rng.random() < .5)
     return Record(item.instruction, item.input, answer_item(rng, item, rates))
 
-# %% ../nbs/09_scripted.ipynb #5792889b
+# %% ../nbs/09_scripted.ipynb #6ad7c711
 def next_task(rng:random.Random, above:list[Record], shown:list[str], rates:Rates)->Record:
     "The next task of a list: a copy or a near copy of one `above`, an unsuitable one, or a fresh one."
     limits = rates.duplicate, rates.duplicate + rates.near_duplicate, rates.duplicate + rates.near_duplicate + rates.unsuitable
@@ -178,14 +178,14 @@ def next_task(rng:random.Random, above:list[Record], shown:list[str], rates:Rate
         return task if kind < limits[0] else replace(task, instruction=near_copy(rng, task.instruction))
     return unsuitable_task(rng) if limits[1] <= kind < limits[2] else fresh_task(rng, shown, rates)
 
-# %% ../nbs/09_scripted.ipynb #a91bc621
+# %% ../nbs/09_scripted.ipynb #b9bdf37e
 def write_block(number:int, task:Record, defect:str="")->str:
     "One numbered block without its first label, as the model continues a list; `defect` is '', 'output', 'number' or 'separator'."
     labelled = number + 10 if defect == "number" else number
     output = "" if defect == "output" else f"\n{labelled}. Output: {task.output}"
     return f" {task.instruction}\n{labelled}. Input: {task.input or '<noinput>'}{output}"
 
-# %% ../nbs/09_scripted.ipynb #051cd6a5
+# %% ../nbs/09_scripted.ipynb #b4ff9aef
 def continue_list(rng:random.Random, tasks:list[Record], first:int, last:int, rates:Rates)->str:
     "The list from number `first` to `last` after the `tasks` shown, starting behind the label '<first>. Instruction:'."
     items = [recognised(task.instruction, task.input) for task in tasks]
@@ -197,7 +197,7 @@ def continue_list(rng:random.Random, tasks:list[Record], first:int, last:int, ra
         if number < last: text += ("\n" if defect == "separator" else "\n###\n") + f"{number + 1}. Instruction:"
     return text
 
-# %% ../nbs/09_scripted.ipynb #f586cb0b
+# %% ../nbs/09_scripted.ipynb #423d4867
 def cut_last_block(rng:random.Random, text:str)->str:
     "`text` ending somewhere inside its last block."
     text = text.rstrip().removesuffix("###").rstrip()
@@ -205,7 +205,7 @@ def cut_last_block(rng:random.Random, text:str)->str:
     tokens = count_tokens(text[start:])
     return text[:start] + first_tokens(text[start:], max(1, int(tokens * rng.uniform(.2, .95))))
 
-# %% ../nbs/09_scripted.ipynb #80724c0d
+# %% ../nbs/09_scripted.ipynb #b9bbabd4
 def verdict(rng:random.Random, case:dict, rates:Rates)->str:
     "'A', 'B' or 'C' (tie) for a case from `read_judge_prompt`: by habit in the shares of `rates`, else by truth."
     item = recognised(case["instruction"], case["input"])
@@ -217,7 +217,7 @@ def verdict(rng:random.Random, case:dict, rates:Rates)->str:
     if right[0] != right[1]: return "A" if right[0] else "B"
     return "A" if tie < rates.judge_tie_first else "C"
 
-# %% ../nbs/09_scripted.ipynb #07a6f84e
+# %% ../nbs/09_scripted.ipynb #83615ebe
 REASONS = {"A": "Answer A is better. [[A]]", "B": "Answer B is better. [[B]]", "C": "Both are equally good. [[C]]"}
 
 def answer(rng:random.Random, prompt:str, rates:Rates)->tuple[str, str]:
@@ -228,7 +228,7 @@ def answer(rng:random.Random, prompt:str, rates:Rates)->tuple[str, str]:
     if case := read_judge_prompt(prompt): return REASONS[verdict(rng, case, rates)], "stop"
     return answer_question(rng, prompt, rates), "stop"
 
-# %% ../nbs/09_scripted.ipynb #874b2361
+# %% ../nbs/09_scripted.ipynb #a39ed45f
 def cut_reply(text:str, finish:str, stop:list[str], max_tokens:int|None)->tuple[str, str]:
     "(text, finish_reason) after the earliest of the `stop` strings and the token limit have cut."
     ends = [at for at in (text.find(mark) for mark in stop) if at >= 0]
@@ -236,12 +236,12 @@ def cut_reply(text:str, finish:str, stop:list[str], max_tokens:int|None)->tuple[
     short = first_tokens(text, max_tokens) if max_tokens else text
     return (text, finish) if short == text else (short, "length")
 
-# %% ../nbs/09_scripted.ipynb #4006c5f8
+# %% ../nbs/09_scripted.ipynb #9c9e1629
 class Refused(ValueError):
     "A request the server does not answer: HTTP `status` and OpenAI's error `code`."
     def __init__(self, status:int, code:str, message:str): super().__init__(message); self.status, self.code = status, code
 
-# %% ../nbs/09_scripted.ipynb #1eeeb911
+# %% ../nbs/09_scripted.ipynb #677b892f
 def expect(valid:bool, message:str):
     "Raise `Refused` (400) with `message` unless `valid`."
     if not valid: raise Refused(400, "invalid_request", message)
@@ -250,7 +250,7 @@ def is_number(value, kinds, low, high)->bool:
     "Whether `value` is of one of the `kinds` (never a bool) and from `low` to `high`."
     return isinstance(value, kinds) and not isinstance(value, bool) and low <= value <= high
 
-# %% ../nbs/09_scripted.ipynb #3a277a64
+# %% ../nbs/09_scripted.ipynb #dcc8a60e
 def message_text(message)->str:
     "Text of one chat message, whose content is a text or a list of text parts; raises `Refused`."
     expect(isinstance(message, dict) and isinstance(message.get("role"), str), "each message is an object with a role and a content")
@@ -259,7 +259,7 @@ def message_text(message)->str:
     expect(all(isinstance(part, str) for part in parts), "the content of a message is a text or a list of text parts")
     return "".join(parts)
 
-# %% ../nbs/09_scripted.ipynb #ebe92dd6
+# %% ../nbs/09_scripted.ipynb #c7384c12
 LONGEST = 200_000  # bytes of a request body
 
 def read_request(data:bytes, chat:bool)->dict:
@@ -285,7 +285,7 @@ def read_request(data:bytes, chat:bool)->dict:
     key = [body["model"], said, float(temperature), seed if temperature else 0]
     return dict(model=body["model"], prompt=texts[-1], texts=texts, key=key, n=n, stop=stop, max_tokens=max_tokens)
 
-# %% ../nbs/09_scripted.ipynb #f869a334
+# %% ../nbs/09_scripted.ipynb #1e2e43f1
 def reply_document(request:dict, rates:Rates, seed:int, chat:bool)->dict:
     "The whole reply to a checked `request`: a pure function of its key, the server's `seed` and the `rates`."
     cut = [cut_reply(*answer(chance(seed, request["key"], i), request["prompt"], rates), request["stop"], request["max_tokens"]) for i in range(request["n"])]
@@ -296,13 +296,13 @@ def reply_document(request:dict, rates:Rates, seed:int, chat:bool)->dict:
     return {"id": f"scripted-{chance(seed, request['key']).getrandbits(64):016x}", "object": "chat.completion" if chat else "text_completion", "created": 0,
             "model": request["model"], "choices": choices, "usage": usage}
 
-# %% ../nbs/09_scripted.ipynb #1bba5480
+# %% ../nbs/09_scripted.ipynb #3fb98f85
 def failure(rates:Rates, *parts)->int|None:
     "429, 500 or None (all is well), half each of `rates.failure`; `parts` are all that chance depends on."
     draw = chance("failure", *parts).random()
     return None if draw >= rates.failure else 429 if draw < rates.failure / 2 else 500
 
-# %% ../nbs/09_scripted.ipynb #e066b532
+# %% ../nbs/09_scripted.ipynb #06c0100b
 def json_response(document:dict, status:int=200, headers:dict|None=None)->Response:
     "`document` as an HTTP response in plain ASCII, so that even half characters survive."
     return Response(json.dumps(document), status, headers, media_type="application/json")
@@ -313,7 +313,7 @@ def error_response(status:int, code:str, message:str)->Response:
     wait = {"retry-after": "1", "retry-after-ms": "20"} if status == 429 else None
     return json_response({"error": {"message": message, "type": kind, "param": None, "code": code}}, status, wait)
 
-# %% ../nbs/09_scripted.ipynb #8e7dfc06
+# %% ../nbs/09_scripted.ipynb #2d3a8d8b
 class Script:
     "What the server knows: the models' rates, its seed, and how often each question came."
     def __init__(self, models:dict[str, Rates], seed:int=0): self.models, self.seed, self.arrivals = models, seed, Counter()
@@ -330,7 +330,7 @@ class Script:
             return error_response(status, code, f"{text} (scripted, try again)")
         return json_response(reply_document(request, rates, self.seed, chat))
 
-# %% ../nbs/09_scripted.ipynb #9e1426a2
+# %% ../nbs/09_scripted.ipynb #aeaccf9e
 def make_app(script:Script)->Starlette:
     "The web application: /v1/models, /v1/completions and /v1/chat/completions, errors in OpenAI's form."
     async def models(request): return json_response({"object": "list", "data": [{"id": name, "object": "model", "created": 0, "owned_by": "alpaca_course"} for name in script.models]})
@@ -341,7 +341,7 @@ def make_app(script:Script)->Starlette:
     posts = [Route(path, completions, methods=["POST"]) for path in ("/v1/completions", "/v1/chat/completions")]
     return Starlette(routes=[Route("/v1/models", models), *posts], exception_handlers={404: no_such_page, 405: no_such_page})
 
-# %% ../nbs/09_scripted.ipynb #eb6fab32
+# %% ../nbs/09_scripted.ipynb #a2805e36
 def open_listener()->socket.socket:
     "A socket listening on a free port of 127.0.0.1. TCP is named outright: only then does asyncio switch off the wait for fuller packets (40 ms a reply)."
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
@@ -349,7 +349,7 @@ def open_listener()->socket.socket:
     listener.listen(128)
     return listener
 
-# %% ../nbs/09_scripted.ipynb #92df6ab4
+# %% ../nbs/09_scripted.ipynb #7c78b5b9
 def wait_until_ready(server:uvicorn.Server, thread:threading.Thread, seconds:float=10.):
     "Return when `server` takes requests; raises `RuntimeError` when its thread dies or `seconds` pass."
     limit = time.monotonic() + seconds
@@ -357,7 +357,7 @@ def wait_until_ready(server:uvicorn.Server, thread:threading.Thread, seconds:flo
         if not thread.is_alive() or time.monotonic() > limit: raise RuntimeError(f"the scripted teacher did not start within {seconds:g} seconds: is 127.0.0.1 blocked on this machine?")
         time.sleep(.005)
 
-# %% ../nbs/09_scripted.ipynb #93575f36
+# %% ../nbs/09_scripted.ipynb #96055260
 @contextmanager
 def scripted_teacher(
     model:str="teacher-large", # must be one of `MODELS`, unless `rates` are given

@@ -11,7 +11,7 @@ __all__ = ['PROMPTS', 'FIELD', 'NO_INPUT', 'NO_INPUT_WORDS', 'MERGED', 'PARSE_RU
            'check_call', 'land', 'request_all', 'generate', 'waterfall', 'plot_waterfall', 'distinct_ngrams',
            'first_words']
 
-# %% ../nbs/11_selfinstruct.ipynb #634e8790
+# %% ../nbs/11_selfinstruct.ipynb #dd4b5a79
 import json, os, random, re
 from collections import Counter
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
@@ -20,12 +20,12 @@ from itertools import count
 from pathlib import Path
 from typing import NamedTuple
 
-# %% ../nbs/11_selfinstruct.ipynb #c679a1b4
+# %% ../nbs/11_selfinstruct.ipynb #905ea25b
 from .novelty import NoveltyFilter
 from .records import Record, fingerprint, problem, short_hash
 from .teacher import TeacherError
 
-# %% ../nbs/11_selfinstruct.ipynb #7296b967
+# %% ../nbs/11_selfinstruct.ipynb #a1afdad4
 PROMPTS = {"alpaca": """Please write a list of {tasks} varied tasks. Each has an instruction, an input and an output. A language model will get the instruction and the input, and we will compare its answer with the output.
 
 What we ask for:
@@ -42,7 +42,7 @@ What we ask for:
 List of {tasks} tasks:
 """}
 
-# %% ../nbs/11_selfinstruct.ipynb #3de6a866
+# %% ../nbs/11_selfinstruct.ipynb #5b9968b6
 FIELD = re.compile(r"^[ \t>*#]*+(\d{1,4})[ \t]*+[.):][ \t*]*+(Instruction|Input|Output)[ \t*]*+:[ \t*]*+", re.MULTILINE | re.IGNORECASE)
 
 def seed_block(number:int, seed:Record)->str:
@@ -51,7 +51,7 @@ def seed_block(number:int, seed:Record)->str:
         if "###" in text or FIELD.search(text): raise ValueError(f"seed {seed.instruction[:60]!r} holds '###' or 'N. Input:', which separate the tasks of the prompt: change or drop it")
     return f"###\n{number}. Instruction: {' '.join(seed.instruction.split()).rstrip(':')}\n{number}. Input:\n{seed.input or '<noinput>'}\n{number}. Output:\n{seed.output}\n"
 
-# %% ../nbs/11_selfinstruct.ipynb #48dd1b2e
+# %% ../nbs/11_selfinstruct.ipynb #909caa61
 def build_prompt(
     seeds:list[Record], # shown as the first tasks of the list
     tasks:int=20, # the length of the list asked for, seeds included
@@ -63,7 +63,7 @@ def build_prompt(
     blocks = "".join(seed_block(number, seed) for number, seed in enumerate(seeds, 1))
     return f"{PROMPTS[template].format(tasks=tasks)}{blocks}###\n{len(seeds) + 1}. Instruction:"
 
-# %% ../nbs/11_selfinstruct.ipynb #6133c79f
+# %% ../nbs/11_selfinstruct.ipynb #a64ff2cb
 class Reject(NamedTuple):
     "What was not kept: `rule` that says why, `text` of it, and for copies the kept `neighbour` with its ROUGE-L `score`."
     rule: str
@@ -77,11 +77,11 @@ def without_separator(text:str)->str:
     while lines and re.fullmatch(r"(#{2,}|-{3,})?", lines[-1].strip()): lines.pop()
     return "\n".join(lines).rstrip()
 
-# %% ../nbs/11_selfinstruct.ipynb #15e79411
+# %% ../nbs/11_selfinstruct.ipynb #abef63f4
 NO_INPUT = re.compile(r"\W*+(no[ _-]?input\b[a-z ]{0,30}|none|n/?a|not applicable|nil|empty)?\W*+", re.IGNORECASE)
 NO_INPUT_WORDS = re.compile(r"\W*+no[ _-]?input\b( (is )?(needed|required|necessary|provided|given))?\W*+", re.IGNORECASE)
 
-# %% ../nbs/11_selfinstruct.ipynb #04b46caa
+# %% ../nbs/11_selfinstruct.ipynb #d4048b08
 def read_fields(text:str, first_number:int)->list[tuple[int,str,str]]:
     "`[(number, 'instruction'|'input'|'output', content)]` of a response that continues '<first_number>. Instruction:'."
     first = FIELD.search(text)
@@ -92,7 +92,7 @@ def read_fields(text:str, first_number:int)->list[tuple[int,str,str]]:
     ends = [label.start() for label in labels[1:]] + [len(text)]
     return [(int(label[1]), label[2].lower(), without_separator(text[label.end():end])) for label, end in zip(labels, ends)]
 
-# %% ../nbs/11_selfinstruct.ipynb #4fa6c5e7
+# %% ../nbs/11_selfinstruct.ipynb #4c777381
 def group_items(fields:list[tuple[int,str,str]])->list[list[tuple[int,str,str]]]:
     "Fields of one task together; a new task begins at each instruction."
     items = []
@@ -101,7 +101,7 @@ def group_items(fields:list[tuple[int,str,str]])->list[list[tuple[int,str,str]]]
         items[-1].append(part)
     return items
 
-# %% ../nbs/11_selfinstruct.ipynb #0c9dc23c
+# %% ../nbs/11_selfinstruct.ipynb #450e064a
 MERGED = re.compile(r"\b\d{1,4}\s*\.\s*(Instruction|Input|Output)\s*:", re.IGNORECASE)
 
 def format_fault(item:list[tuple[int,str,str]])->str|None:
@@ -119,7 +119,7 @@ def item_text(item:list[tuple[int,str,str]])->str:
 
 PARSE_RULES = ["empty_response", "truncated", "missing_input", "missing_output", "repeated_field", "wrong_number", "merged_tasks"]
 
-# %% ../nbs/11_selfinstruct.ipynb #36fb1d39
+# %% ../nbs/11_selfinstruct.ipynb #cee38490
 def parse_response(
     text:str, # as the teacher sent it
     first_number:int, # of the first new task
@@ -139,17 +139,17 @@ def parse_response(
         else: sound.append(item)
     return [Record(a, "" if NO_INPUT.fullmatch(b) else b, c) for (_, _, a), (_, _, b), (_, _, c) in sound], rejects
 
-# %% ../nbs/11_selfinstruct.ipynb #b5003825
+# %% ../nbs/11_selfinstruct.ipynb #8cbb58ee
 IMPOSSIBLE = re.compile(r"\b(images?|graphs?|pictures?|files?|maps?|draw|plot|go to|videos?|audio|music|flowcharts?|diagrams?)\b", re.IGNORECASE)
 
-# %% ../nbs/11_selfinstruct.ipynb #e5357cb6
+# %% ../nbs/11_selfinstruct.ipynb #c1334fa4
 MIN_WORDS, MAX_WORDS = 2, 150
 
 def word_count(record:Record)->int:
     "Words of instruction and input together."
     return len(f"{record.instruction} {record.input}".split())
 
-# %% ../nbs/11_selfinstruct.ipynb #a0f3be80
+# %% ../nbs/11_selfinstruct.ipynb #a0c712fd
 RULES = {
     "empty": lambda r: not r.instruction.strip() or not r.output.strip(),
     "not_storable": lambda r: bool(problem(r)),  # NUL characters and half characters
@@ -164,12 +164,12 @@ RULES = {
     "no_input_as_output": lambda r: bool(NO_INPUT_WORDS.fullmatch(r.output)),
 }
 
-# %% ../nbs/11_selfinstruct.ipynb #a1e317f3
+# %% ../nbs/11_selfinstruct.ipynb #d6ac003b
 def reject_reason(record:Record)->str|None:
     "Id of the first of `RULES` that `record` breaks, or None (Self-Instruct, section 2.2, and Alpaca's word list)."
     return next((rule for rule, applies in RULES.items() if applies(record)), None)
 
-# %% ../nbs/11_selfinstruct.ipynb #0c287504
+# %% ../nbs/11_selfinstruct.ipynb #0293fe41
 class LogError(OSError):
     "A generation log that cannot be read, written or continued: says which file, which line or setting, and what to do."
 
@@ -197,7 +197,7 @@ def read_events(path)->list[dict]:
         if (events[-1]["event"] == "start") != (number == 1): raise LogError(f"{path}, line {number}: a log has one 'start' event, in line 1")
     return events
 
-# %% ../nbs/11_selfinstruct.ipynb #002f18fa
+# %% ../nbs/11_selfinstruct.ipynb #563fa9ea
 def lock_file(fd:int, path):
     "Lock the open file for this process until it is closed or the process dies; `LogError` when another one has it."
     import fcntl  # Linux and macOS; on Windows use WSL
@@ -214,7 +214,7 @@ def mend(path, fd:int)->list[dict]:
     if whole < len(data): os.ftruncate(fd, whole)
     return events
 
-# %% ../nbs/11_selfinstruct.ipynb #57a9d6a4
+# %% ../nbs/11_selfinstruct.ipynb #5efad6df
 class EventLog:
     "An append-only JSONL log open for writing, locked; `events` holds what was there before. Use with `with`."
     def __init__(self, path):
@@ -240,7 +240,7 @@ class EventLog:
     def __enter__(self): return self
     def __exit__(self, *_): os.close(self.fd)
 
-# %% ../nbs/11_selfinstruct.ipynb #3e833e13
+# %% ../nbs/11_selfinstruct.ipynb #9a29716b
 @dataclass
 class Outcome:
     "What a log amounts to. Iterate it for its records; `rejects` counts them by rule, `stopped` says why no more was asked."
@@ -262,7 +262,7 @@ def instruction_and_input(record:Record)->str:
     "The text by which tasks are compared for novelty."
     return f"{record.instruction}\n{record.input}".strip()
 
-# %% ../nbs/11_selfinstruct.ipynb #530aec63
+# %% ../nbs/11_selfinstruct.ipynb #18933c40
 class Harvest:
     "An outcome that grows: `take` each request event in order of `n`. Stops keeping at `wanted` records (None: never)."
     def __init__(self, start:dict, wanted:int|None=None, key=instruction_and_input, parse=parse_response):
@@ -296,7 +296,7 @@ class Harvest:
             else: out.records.append(replace(record, source=f"self-instruct: {self.start['teacher']} request {n}", terms=self.settings["terms"]))
         self.recent.append((len(out) - before[0], len(out.rejected) - before[1]))
 
-# %% ../nbs/11_selfinstruct.ipynb #30b00992
+# %% ../nbs/11_selfinstruct.ipynb #b08a6e0c
 MAX_FAILED = 5  # requests in a row, each after the teacher's own retries
 
 def why_stop(harvest:Harvest, call:dict)->str:
@@ -310,7 +310,7 @@ def why_stop(harvest:Harvest, call:dict)->str:
     if not out.records: return f"nothing kept from {out.requests} requests: {items} rejects, most often {out.rejects.most_common(1)[0][0]!r}; this teacher does not write the list that the prompt asks for"
     return f"the last {len(recent)} requests kept {kept} of {items} tasks, not above the floor of {call['floor']:.0%}: this teacher and these seeds hardly bring anything new"
 
-# %% ../nbs/11_selfinstruct.ipynb #dac21a4a
+# %% ../nbs/11_selfinstruct.ipynb #fb7f99f8
 def requests_of(events:list[dict])->dict[int,dict]:
     "Request events by number; should one be there twice, the first counts."
     return {e["n"]: e for e in reversed(events) if e["event"] == "request"}
@@ -322,7 +322,7 @@ def catch_up(harvest:Harvest, waiting:dict[int,dict], call:dict)->bool:
     out.stopped = stopped
     return bool(stopped)
 
-# %% ../nbs/11_selfinstruct.ipynb #d984d5eb
+# %% ../nbs/11_selfinstruct.ipynb #cc7aec8b
 def replay(
     log, # path of a log
     key=instruction_and_input, # as it was for `generate`
@@ -337,7 +337,7 @@ def replay(
     if not catch_up(harvest, requests_of(events), call) and events and events[-1]["event"] == "stop": harvest.outcome.stopped = events[-1]["reason"]
     return harvest.outcome
 
-# %% ../nbs/11_selfinstruct.ipynb #dcb76f63
+# %% ../nbs/11_selfinstruct.ipynb #38040561
 def draw_seeds(seed:int, n:int, total:int, k:int)->list[int]:
     "Indices of the `k` seeds of `total` that request `n` shows: a pure function of its arguments."
     return random.Random(f"self-instruct {seed} {n}").sample(range(total), k)
@@ -353,7 +353,7 @@ def ask_once(teacher, start:dict, n:int)->dict:
     except TeacherError as e: return event | {"error": e.kind, "message": str(e)}
     return event | {"text": reply.text, "finish_reason": reply.finish_reason, "prompt_tokens": reply.prompt_tokens, "completion_tokens": reply.completion_tokens}
 
-# %% ../nbs/11_selfinstruct.ipynb #05913688
+# %% ../nbs/11_selfinstruct.ipynb #81b1935f
 def start_event(teacher, seeds:list[Record], settings:dict)->dict:
     "First line of a log: who speaks, under which settings, from which seeds."
     settings = settings | {"model": teacher.model, "prompt": short_hash([PROMPTS.get(settings["template"], "")]), "seeds": fingerprint(seeds)}
@@ -367,7 +367,7 @@ def begin(log:EventLog, start:dict)->dict:
     if changed: raise LogError(f"{log.path}: this log was begun with other settings ({'; '.join(changed)}); use those, or a new file")
     return log.events[0]
 
-# %% ../nbs/11_selfinstruct.ipynb #eaed43b1
+# %% ../nbs/11_selfinstruct.ipynb #7343d82b
 def check_call(seeds:list[Record], settings:dict, **numbers):
     "`ValueError` for arguments that cannot work, before anything is asked."
     k = settings["seeds_per_request"]
@@ -377,7 +377,7 @@ def check_call(seeds:list[Record], settings:dict, **numbers):
     NoveltyFilter(settings["threshold"])
     for seed in seeds: build_prompt([seed] * k, settings["tasks"], settings["template"])
 
-# %% ../nbs/11_selfinstruct.ipynb #c7ee7658
+# %% ../nbs/11_selfinstruct.ipynb #852735e9
 def land(flying:dict, log:EventLog)->tuple[dict[int,dict],str]:
     "Log the finished requests of `flying` ({future: n}) and remove them: ({n: event}, sentence of a fatal error or '')."
     landed, fatal = {}, ""
@@ -388,7 +388,7 @@ def land(flying:dict, log:EventLog)->tuple[dict[int,dict],str]:
         del flying[future]  # last: an interrupt before it logs the event twice, which readers forgive, and never zero times
     return landed, fatal
 
-# %% ../nbs/11_selfinstruct.ipynb #889947d0
+# %% ../nbs/11_selfinstruct.ipynb #c2e29e62
 def request_all(teacher, harvest:Harvest, log:EventLog, waiting:dict, call:dict, concurrency:int, on_progress):
     "Ask until `why_stop` or a fatal error says why; `waiting` holds logged requests that are not judged yet."
     flying, fatal, out = {}, "", harvest.outcome
@@ -408,7 +408,7 @@ def request_all(teacher, harvest:Harvest, log:EventLog, waiting:dict, call:dict,
             if not log.broken: waiting.update(land({future: n for future, n in flying.items() if not future.exception()}, log)[0])
     if fatal and not catch_up(harvest, waiting, call): out.stopped = fatal
 
-# %% ../nbs/11_selfinstruct.ipynb #14a6e0d9
+# %% ../nbs/11_selfinstruct.ipynb #c5169af4
 def generate(
     teacher, # has `ask(prompt, **sampling)`, `name` and `model`
     seeds:list[Record], # tasks to show and to keep away from
@@ -439,7 +439,7 @@ def generate(
     if on_progress: on_progress(harvest.outcome)
     return harvest.outcome
 
-# %% ../nbs/11_selfinstruct.ipynb #1e1fb463
+# %% ../nbs/11_selfinstruct.ipynb #1e8f3dff
 def waterfall(outcome:Outcome)->list[tuple[str,int]]:
     "`[(stage, count)]`: requests, failed ones, tasks read, what each rule took in its order, and what was kept."
     order = [*PARSE_RULES, *RULES, "duplicate", "near_duplicate"]
@@ -447,7 +447,7 @@ def waterfall(outcome:Outcome)->list[tuple[str,int]]:
     tasks = len(outcome) + len(outcome.rejected)
     return [("requests", outcome.requests), ("failed requests", outcome.failures.total()), ("tasks", tasks), *rules, ("kept", len(outcome))]
 
-# %% ../nbs/11_selfinstruct.ipynb #5fcb5b4c
+# %% ../nbs/11_selfinstruct.ipynb #807c70a7
 def plot_waterfall(outcome:Outcome, ax=None):
     "Draw `waterfall` from the tasks down to the kept ones, on `ax` or a new one; returns it."
     import matplotlib.pyplot as plt
@@ -462,7 +462,7 @@ def plot_waterfall(outcome:Outcome, ax=None):
     ax.set_xlabel(f"tasks, from {requests} requests ({failed} failed)")
     return ax
 
-# %% ../nbs/11_selfinstruct.ipynb #d7e5e188
+# %% ../nbs/11_selfinstruct.ipynb #90fce4f2
 def distinct_ngrams(texts:list[str], n:int)->float:
     "Distinct sequences of `n` words as a share of all in `texts` (distinct-n, Li et al. 2016); 0.0 when there is none."
     grams = [tuple(words[i:i+n]) for words in (text.lower().split() for text in texts) for i in range(len(words) - n + 1)]

@@ -6,14 +6,14 @@
 __all__ = ['Interval', 'z_value', 'wilson', 'sign_test', 'sample_size', 'mcnemar', 'resampled_means', 'score_table', 'middle',
            'paired_bootstrap', 'mean_interval', 'seeds_interval', 'kappa']
 
-# %% ../nbs/02_statistics.ipynb #cd692c11
+# %% ../nbs/02_statistics.ipynb #40bc4c1e
 import math
 from collections import Counter
 from typing import NamedTuple
 import numpy as np
 from scipy.special import bdtr, ndtri, stdtrit
 
-# %% ../nbs/02_statistics.ipynb #6c5b93e3
+# %% ../nbs/02_statistics.ipynb #7846ff7a
 class Interval(NamedTuple):
     "An estimate with the ends of its confidence interval and the number of items behind it."
     estimate: float
@@ -25,13 +25,13 @@ class Interval(NamedTuple):
         "As in `0.800 [0.627, 0.905], n=30`."
         return f"{self.estimate:.3f} [{self.low:.3f}, {self.high:.3f}], n={self.n}"
 
-# %% ../nbs/02_statistics.ipynb #14a41de3
+# %% ../nbs/02_statistics.ipynb #74bdc1a3
 def z_value(level:float)->float:
     "How many standard errors hold the middle `level` of a normal distribution: 1.96 for .95; `ValueError` outside 0 to 1."
     if not 0 < level < 1: raise ValueError(f"level must lie between 0 and 1, as in .95; got {level}")
     return float(ndtri((1 + level) / 2))
 
-# %% ../nbs/02_statistics.ipynb #3b7ced55
+# %% ../nbs/02_statistics.ipynb #a7573af2
 def wilson(
     successes:int, # how many of the items succeeded
     n:int, # how many items there were
@@ -45,14 +45,14 @@ def wilson(
     half = z / (1 + z*z / n) * math.sqrt(p * (1 - p) / n + z*z / (4*n*n))
     return Interval(p, min(p, max(0., centre - half)), max(p, min(1., centre + half)), n)
 
-# %% ../nbs/02_statistics.ipynb #ca00f633
+# %% ../nbs/02_statistics.ipynb #3dae17bf
 def sign_test(wins:int, losses:int)->float:
     "Two-sided exact p-value of `wins` against `losses` under a fair coin, ties left out; `ValueError` unless whole and >= 0."
     if not all(count >= 0 and count % 1 == 0 for count in (wins, losses)):
         raise ValueError(f"wins and losses must be whole numbers >= 0 (leave ties out), got {wins} and {losses}")
     return min(1., 2 * float(bdtr(min(wins, losses), int(wins + losses), .5)))
 
-# %% ../nbs/02_statistics.ipynb #268687c4
+# %% ../nbs/02_statistics.ipynb #266dd3d7
 def sample_size(
     share:float, # the true share you want to be able to see
     null:float=.5, # the share that would mean "nothing"
@@ -68,12 +68,12 @@ def sample_size(
     errors = z_value(1 - alpha) + float(ndtri(power))
     return math.ceil(errors**2 * null * (1 - null) / (share - null)**2)
 
-# %% ../nbs/02_statistics.ipynb #8d01090b
+# %% ../nbs/02_statistics.ipynb #ef0dd405
 def mcnemar(only_a:int, only_b:int)->float:
     "Exact two-sided p-value for two models on the same items; counts of items that only one of them got right."
     return sign_test(only_a, only_b)
 
-# %% ../nbs/02_statistics.ipynb #a69f1918
+# %% ../nbs/02_statistics.ipynb #91263e39
 def resampled_means(table:np.ndarray, draws:int, seed:int)->np.ndarray:
     "Means of `draws` resamples of a [row][item] table, rows and items both drawn with replacement; shape [draws]."
     if draws < 1: raise ValueError(f"draws must be at least 1, got {draws}")
@@ -83,7 +83,7 @@ def resampled_means(table:np.ndarray, draws:int, seed:int)->np.ndarray:
     pick = lambda k: (rng.integers(0, rows, (k, rows, 1)), rng.integers(0, items, (k, 1, items)))
     return np.concatenate([table[pick(k)].mean((1, 2)) for k in sizes])
 
-# %% ../nbs/02_statistics.ipynb #c8c474c1
+# %% ../nbs/02_statistics.ipynb #af0e921d
 def score_table(scores, what:str)->np.ndarray:
     "`scores` as a float [row][item] table, a flat list being one row; `ValueError` when ragged, empty, or not all numbers."
     try: table = np.atleast_2d(np.array(scores, dtype=float))
@@ -96,14 +96,14 @@ def score_table(scores, what:str)->np.ndarray:
         raise ValueError(f"{what}: a score is missing or infinite, at item {item} of row {row}")
     return table
 
-# %% ../nbs/02_statistics.ipynb #778dcee6
+# %% ../nbs/02_statistics.ipynb #2d954401
 def middle(estimate:float, draws:np.ndarray, level:float, n:int)->Interval:
     "The `estimate` with the interval that holds the middle `level` of `draws`."
     z_value(level)  # complains about an impossible level
     low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2])
     return Interval(float(estimate), float(low), float(high), n)
 
-# %% ../nbs/02_statistics.ipynb #776acccb
+# %% ../nbs/02_statistics.ipynb #ecb54b81
 def paired_bootstrap(
     a, # scores of one model, shape [item]
     b, # scores of the other on the same items, shape [item]
@@ -118,7 +118,7 @@ def paired_bootstrap(
     if a.size != b.size: raise ValueError(f"a and b must score the same items, got {a.size} and {b.size} scores")
     return middle((a - b).mean(), resampled_means(a - b, draws, seed), level, a.size)
 
-# %% ../nbs/02_statistics.ipynb #c12c6b8c
+# %% ../nbs/02_statistics.ipynb #be9c532a
 def mean_interval(
     values, # one number a seed, at least two
     level:float=.95,
@@ -130,7 +130,7 @@ def mean_interval(
     half = float(stdtrit(len(values) - 1, (1 + level) / 2)) * values.std(ddof=1) / math.sqrt(len(values))
     return Interval(float(values.mean()), float(values.mean() - half), float(values.mean() + half), len(values))
 
-# %% ../nbs/02_statistics.ipynb #3e629a83
+# %% ../nbs/02_statistics.ipynb #ff870530
 def seeds_interval(
     scores, # table [seed][item]; differences of two recipes work too
     draws:int=2000, # resamples
@@ -141,7 +141,7 @@ def seeds_interval(
     table = score_table(scores, "scores")
     return middle(table.mean(), resampled_means(table, draws, seed), level, table.shape[1])
 
-# %% ../nbs/02_statistics.ipynb #c99c8070
+# %% ../nbs/02_statistics.ipynb #ab87b6d3
 def kappa(
     a, # labels of one judge, shape [item]
     b, # labels of the other, same items

@@ -9,52 +9,52 @@ __all__ = ['FAMILIES', 'PATTERNS', 'QUESTIONS', 'ASK_FACT', 'DONT_KNOW', 'SIZES'
            'says_yes_or_no', 'draw_compare', 'bigger', 'names_winner', 'draw_list', 'list_two', 'lists_right',
            'describe', 'describes']
 
-# %% ../nbs/04_tasks.ipynb #9a0f0539
+# %% ../nbs/04_tasks.ipynb #ec685f6c
 import random, re
 from dataclasses import dataclass, field
 from typing import Callable
 
-# %% ../nbs/04_tasks.ipynb #2f6e0549
+# %% ../nbs/04_tasks.ipynb #e36bf5c0
 from .microworld import ATTRIBUTES, WORLD, article, split_of, unknown_name
 
-# %% ../nbs/04_tasks.ipynb #06c59ee2
+# %% ../nbs/04_tasks.ipynb #9b69b643
 @dataclass(frozen=True)
 class Item:
     "One checkable task: `family`, `instruction`, `input`, reference `answer`, `slots` (what it is about), `phrasing` (index)."
     family:str; instruction:str; input:str; answer:str
     slots:dict = field(default_factory=dict, hash=False); phrasing:int = 0
 
-# %% ../nbs/04_tasks.ipynb #11988447
+# %% ../nbs/04_tasks.ipynb #707a7558
 @dataclass(frozen=True)
 class Family:
     "A kind of task: `phrasings` are (instruction, input) formats, the last one held out; `draw`, `answer`, `check` work on slots."
     name:str; phrasings:tuple; draw:Callable; answer:Callable; check:Callable; patterns:dict
 
-# %% ../nbs/04_tasks.ipynb #0531cd46
+# %% ../nbs/04_tasks.ipynb #0f202784
 def plain(text:str)->str:
     "Text for comparison: lower case, single spaces, no full stop at the end."
     return re.sub(r"\s+", " ", text).strip().rstrip(".").strip().lower()
 
-# %% ../nbs/04_tasks.ipynb #bffefbce
+# %% ../nbs/04_tasks.ipynb #0b2d74ec
 def same_text(slots:dict, output:str, answer:str)->bool:
     "Whether output and answer agree when case, spacing (inside brackets too) and the final full stop are ignored."
     tight = lambda text: plain(text).replace("[ ", "[").replace(" ]", "]")
     return tight(output) == tight(answer)
 
-# %% ../nbs/04_tasks.ipynb #e8df866e
+# %% ../nbs/04_tasks.ipynb #39526e39
 FAMILIES:dict[str, Family] = {}
 PATTERNS = {"name": r"[A-Z][a-z]+", "other": r"[A-Z][a-z]+", "words": r"[a-z]+(?: [a-z]+)*", "word": r"[a-z]+", "new": r"[a-z]+", "letter": r"[a-z]",
             "a": r"\d+", "b": r"\d+", "numbers": r"\d+(?:, \d+)+", "text": r"[A-Z][^\n]*\.", "noun": r"[a-z]+", "verb": r"[a-z]+", "attribute": r"[a-z]+", "value": r"[A-Za-z]+",
             "type": r"[a-z]+", "adjective": r"[a-z]+", "zim": r"[a-z]+(?: [a-z]+)*", "groups": r"[a-z]+, [a-z]+ or [a-z]+", "question": r"[A-Z][^\n?]*\?"}
 
-# %% ../nbs/04_tasks.ipynb #409404f8
+# %% ../nbs/04_tasks.ipynb #d7b857c8
 def add_family(name:str, phrasings:list, draw:Callable, answer:Callable, check:Callable=None, **patterns):
     "Register a family; a phrasing is an instruction or an (instruction, input) pair; `check(slots, output, answer)` defaults to `same_text`."
     pairs = tuple(p if isinstance(p, tuple) else (p, "") for p in phrasings)
     if len(pairs) < 4: raise ValueError(f"family {name!r} has {len(pairs)} phrasings; give at least 4, the last one is held out")
     FAMILIES[name] = Family(name, pairs, draw, answer, check or same_text, PATTERNS | patterns)
 
-# %% ../nbs/04_tasks.ipynb #5ef387d4
+# %% ../nbs/04_tasks.ipynb #b14e6582
 QUESTIONS = {  # attribute -> how people ask for it
     "group": "What sort of animal is {name}?", "color": "What color is {name}?", "food": "What does {name} eat?", "home": "Where is the home of {name}?",
     "size": "How big is {name}?", "job": "What work does {name} do?", "instrument": "What does {name} play?", "pet": "Which pet does {name} have?",
@@ -62,83 +62,83 @@ QUESTIONS = {  # attribute -> how people ask for it
     "season": "When does {name} bloom?"}
 ASK_FACT = ["{question}", "What is the {attribute} of {name}?", "Name the {attribute} of {name}.", "I want to know the {attribute} of {name}.", "Tell me the {attribute} of {name}."]
 
-# %% ../nbs/04_tasks.ipynb #29245ade
+# %% ../nbs/04_tasks.ipynb #6201decb
 def read_question(question:str)->tuple[str, str]|None:
     "(attribute, name) of a question made from `QUESTIONS`, else None."
     for attribute, form in QUESTIONS.items():
         if m := re.fullmatch(re.escape(form).replace(r"\{name\}", "([A-Z][a-z]+)"), question): return attribute, m[1]
 
-# %% ../nbs/04_tasks.ipynb #aaf31241
+# %% ../nbs/04_tasks.ipynb #7ac6dda5
 def pick_entity(rng:random.Random, split:str, types=("animal", "person", "town", "plant")):
     "A random entity of one of the `types` in the split."
     return rng.choice(WORLD.of(rng.choice(types), split))
 
-# %% ../nbs/04_tasks.ipynb #5fbe13f8
+# %% ../nbs/04_tasks.ipynb #666f9d85
 def draw_fact(rng:random.Random, split:str)->dict:
     "Slots of a question about one attribute of one entity of the split."
     entity = pick_entity(rng, split)
     attribute = rng.choice(list(entity.facts))
     return dict(name=entity.name, attribute=attribute, question=QUESTIONS[attribute].format(name=entity.name))
 
-# %% ../nbs/04_tasks.ipynb #6db48667
+# %% ../nbs/04_tasks.ipynb #5c20a3ac
 def known_fact(slots:dict)->str|None:
     "The value a fact question asks for, or None when nobody of that name, or no such attribute, is known."
     entity = WORLD.entities.get(slots["name"])
     return entity and entity.facts.get(slots["attribute"])
 
-# %% ../nbs/04_tasks.ipynb #c5b875a6
+# %% ../nbs/04_tasks.ipynb #cdb0c503
 def domain(attribute:str)->set[str]:
     "All values an attribute can have, over all types: for colors six words, for homes places and towns."
     values = {v for kind in ATTRIBUTES.values() for v in kind.get(attribute, [])}
     return values | ({e.name for e in WORLD.of("town")} if attribute == "home" else set())
 
-# %% ../nbs/04_tasks.ipynb #12e2ca46
+# %% ../nbs/04_tasks.ipynb #705ad61c
 def mentions(text:str, values)->set[str]:
     "Which of `values` occur in the text as whole words, ignoring case."
     found = set(re.findall(r"[a-z]+", text.lower()))
     return {v for v in values if v.lower() in found}
 
-# %% ../nbs/04_tasks.ipynb #1c4820fe
+# %% ../nbs/04_tasks.ipynb #4eb056bd
 def says_value(slots:dict, output:str, answer:str)->bool:
     "Whether the output names the right value of the slot's attribute and no other one."
     others = domain(slots["attribute"]) - {slots["name"]}
     return mentions(output, others | {answer}) == {answer} and len(output.split()) < 20
 
-# %% ../nbs/04_tasks.ipynb #863e4fa9
+# %% ../nbs/04_tasks.ipynb #31c60607
 add_family("fact", ASK_FACT, draw_fact, known_fact, says_value)
 
-# %% ../nbs/04_tasks.ipynb #deb93496
+# %% ../nbs/04_tasks.ipynb #446e5542
 def draw_unknown(rng:random.Random, split:str)->dict:
     "Slots of a fact question about a name that nobody has."
     name, attribute = unknown_name(rng, split), rng.choice(list(QUESTIONS))
     return dict(name=name, attribute=attribute, question=QUESTIONS[attribute].format(name=name))
 
-# %% ../nbs/04_tasks.ipynb #8c998d44
+# %% ../nbs/04_tasks.ipynb #65bdd8f5
 def abstains(slots:dict, output:str, answer:str)->bool:
     "Whether the output admits not knowing and offers no value all the same."
     values = domain(slots["attribute"]) - {slots["name"]}
     return bool(re.search(r"do not know|don't know|nobody knows", output.lower())) and not mentions(output, values)
 
-# %% ../nbs/04_tasks.ipynb #ce7d638e
+# %% ../nbs/04_tasks.ipynb #bc248661
 DONT_KNOW = "I do not know."
 add_family("unknown", ASK_FACT, draw_unknown, lambda s: None if s["name"] in WORLD.entities else DONT_KNOW, abstains)
 
-# %% ../nbs/04_tasks.ipynb #f6eb50f6
+# %% ../nbs/04_tasks.ipynb #924e418b
 def draw_name(rng:random.Random, split:str)->dict:
     "Slot `name`: any entity of the split."
     return dict(name=pick_entity(rng, split).name)
 
-# %% ../nbs/04_tasks.ipynb #a16a92de
+# %% ../nbs/04_tasks.ipynb #49128273
 def what_it_is(slots:dict)->str|None:
     "`'a town'`, `'an animal'` and so on; None for a name that nobody has."
     entity = WORLD.entities.get(slots["name"])
     return entity and f"{article(entity.type)} {entity.type}"
 
-# %% ../nbs/04_tasks.ipynb #209ee3f6
+# %% ../nbs/04_tasks.ipynb #e4439b78
 add_family("kind", ["What is {name}?", "Is {name} a person, an animal, a plant or a town?", "Which of the four is {name}: person, animal, plant or town?", "Say what {name} is."],
            draw_name, what_it_is, lambda s, out, ans: mentions(out, ATTRIBUTES) == {ans.split()[1]} and len(out.split()) < 12)
 
-# %% ../nbs/04_tasks.ipynb #a5918d3a
+# %% ../nbs/04_tasks.ipynb #80ca96ba
 def draw_yesno(rng:random.Random, split:str)->dict:
     "Slots of a yes/no question: half of the proposed values are true."
     entity = pick_entity(rng, split)
@@ -147,31 +147,31 @@ def draw_yesno(rng:random.Random, split:str)->dict:
     true = entity.facts[attribute]
     return dict(name=entity.name, attribute=attribute, value=true if rng.random() < .5 else rng.choice([v for v in values if v != true]))
 
-# %% ../nbs/04_tasks.ipynb #cea2e71d
+# %% ../nbs/04_tasks.ipynb #ba220791
 def yes_or_no(slots:dict)->str|None:
     "`'It is red, so yes.'` for a proposed value; None when the fact is unknown."
     true = known_fact(slots)
     return true and f"It is {true}, so {'yes' if true == slots['value'] else 'no'}."
 
-# %% ../nbs/04_tasks.ipynb #d4f9f22f
+# %% ../nbs/04_tasks.ipynb #e0dd4e26
 def says_yes_or_no(slots:dict, output:str, answer:str)->bool:
     "Whether yes or no is said rightly, once, and no wrong fact with it."
     verdict = set(re.findall(r"\b(yes|no)\b", output.lower()))
     named = mentions(output, domain(slots["attribute"])) - {slots["value"]}
     return verdict == {plain(answer).split()[-1]} and named <= {known_fact(slots)}
 
-# %% ../nbs/04_tasks.ipynb #ee4b9b60
+# %% ../nbs/04_tasks.ipynb #ee38ebe9
 add_family("yesno", ["Is the {attribute} of {name} {value}?", "Is it true that the {attribute} of {name} is {value}?", "Yes or no: the {attribute} of {name} is {value}.",
                      "Check this: the {attribute} of {name} is {value}."], draw_yesno, yes_or_no, says_yes_or_no)
 
-# %% ../nbs/04_tasks.ipynb #51f5e486
+# %% ../nbs/04_tasks.ipynb #43f3d01d
 def draw_compare(rng:random.Random, split:str)->dict:
     "Two animals of the split whose sizes differ."
     while True:
         a, b = rng.sample(WORLD.of("animal", split), 2)
         if a.facts["size"] != b.facts["size"]: return dict(name=a.name, other=b.name)
 
-# %% ../nbs/04_tasks.ipynb #0c024789
+# %% ../nbs/04_tasks.ipynb #5e13df93
 SIZES = ATTRIBUTES["animal"]["size"]
 
 def bigger(slots:dict)->str|None:
@@ -181,7 +181,7 @@ def bigger(slots:dict)->str|None:
     winner = slots["name"] if SIZES.index(sizes[0]) > SIZES.index(sizes[1]) else slots["other"]
     return f"{slots['name']} is {sizes[0]} and {slots['other']} is {sizes[1]}, so {winner}."
 
-# %% ../nbs/04_tasks.ipynb #5e897758
+# %% ../nbs/04_tasks.ipynb #0c1f8160
 def names_winner(slots:dict, output:str, answer:str)->bool:
     "Whether the last name in the output is the bigger animal's and every size said of either is right."
     names = re.findall("|".join([slots["name"], slots["other"]]), output)
@@ -189,11 +189,11 @@ def names_winner(slots:dict, output:str, answer:str)->bool:
     winner = plain(answer).split()[-1].capitalize()
     return bool(names) and names[-1] == winner and all(n in names and WORLD.entities[n].facts["size"] == s for n, s in claims)
 
-# %% ../nbs/04_tasks.ipynb #1ab4617d
+# %% ../nbs/04_tasks.ipynb #3baee797
 add_family("compare", ["Which is bigger, {name} or {other}?", "Who is the bigger one: {name} or {other}?", "Compare the size of {name} and {other}.", "Say which is larger: {name} or {other}."],
            draw_compare, bigger, names_winner)
 
-# %% ../nbs/04_tasks.ipynb #f5dc57ab
+# %% ../nbs/04_tasks.ipynb #aeed54dd
 LISTABLE = [(t, a, v) for t, a in [("animal", "color"), ("animal", "food"), ("animal", "group"), ("animal", "home"), ("person", "job"), ("person", "pet"), ("person", "instrument"),
             ("plant", "use"), ("plant", "season"), ("town", "product"), ("town", "region")] for v in ATTRIBUTES[t][a] if len(WORLD.having(t, a, v)) >= 2]
 
@@ -202,24 +202,24 @@ def draw_list(rng:random.Random, split:str)->dict:
     kind, attribute, value = rng.choice([l for l in LISTABLE if split_of(*l) == split])
     return dict(type=kind, attribute=attribute, value=value)
 
-# %% ../nbs/04_tasks.ipynb #89d0f154
+# %% ../nbs/04_tasks.ipynb #fc6ce4d9
 def list_two(slots:dict)->str|None:
     "The first two names in the alphabet that have the value; None when fewer than two have it."
     if slots["attribute"] not in ATTRIBUTES.get(slots["type"], {}): return None
     names = WORLD.having(slots["type"], slots["attribute"], slots["value"])
     return " and ".join(names[:2]) if len(names) > 1 else None
 
-# %% ../nbs/04_tasks.ipynb #46ec000a
+# %% ../nbs/04_tasks.ipynb #184beecc
 def lists_right(slots:dict, output:str, answer:str)->bool:
     "Whether at least two names are listed and every capitalised word is a name that has the value."
     names = set(re.findall(r"\b[A-Z][a-z]+\b", output))
     return len(names) >= 2 and names <= set(WORLD.having(slots["type"], slots["attribute"], slots["value"]))
 
-# %% ../nbs/04_tasks.ipynb #83d72c44
+# %% ../nbs/04_tasks.ipynb #a7185e03
 add_family("list", ["Name two of type {type} with {attribute} {value}.", "Which two of type {type} have the {attribute} {value}?", "Give me two of type {type} whose {attribute} is {value}.",
                     "List two of type {type} that have {attribute} {value}."], draw_list, list_two, lists_right)
 
-# %% ../nbs/04_tasks.ipynb #37995a00
+# %% ../nbs/04_tasks.ipynb #678b1b09
 DESCRIBE = {"animal": "{name} is a {size} {color} {group}. It eats {food}. The home of {name} is {home}.", "person": "{name} works as a {job}. {name} plays the {instrument} and has a {pet}. The home of {name} is {home}.",
             "town": "{name} is a town in the {region}. It sells {product}. It is famous for its {sight}.", "plant": "{name} is a {color} plant. It blooms in {season}. It is good for {use}. The home of {name} is {home}."}
 
@@ -228,7 +228,7 @@ def describe(slots:dict)->str|None:
     entity = WORLD.entities.get(slots["name"])
     return entity and DESCRIBE[entity.type].format(name=entity.name, **entity.facts)
 
-# %% ../nbs/04_tasks.ipynb #5c23c9f9
+# %% ../nbs/04_tasks.ipynb #a8f1edbd
 def describes(slots:dict, output:str, answer:str)->bool:
     "Whether the output names the entity, at least three of its values, and no value of its attributes that is wrong."
     entity = WORLD.entities[slots["name"]]
@@ -236,5 +236,5 @@ def describes(slots:dict, output:str, answer:str)->bool:
     said = mentions(output, possible)
     return entity.name in output and len(said) >= 3 and said <= set(entity.facts.values())
 
-# %% ../nbs/04_tasks.ipynb #b2734f02
+# %% ../nbs/04_tasks.ipynb #2e062bcc
 add_family("describe", ["Describe {name}.", "What do you know about {name}?", "Write a few sentences about {name}.", "Give me a short portrait of {name}."], draw_name, describe, describes)

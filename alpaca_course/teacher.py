@@ -8,14 +8,14 @@ __all__ = ['RETRIED', 'WHAT', 'ADVICE', 'DAVINCI', 'PRETEND', 'PRICES', 'Reply',
            'Price', 'cost', 'make_client', 'Teacher', 'samples_differ', 'endpoint_settings', 'configured_teacher',
            'open_teacher', 'judge_prompt', 'parse_verdict', 'read_judge_prompt']
 
-# %% ../nbs/08_teacher.ipynb #07fe0829
+# %% ../nbs/08_teacher.ipynb #02905cf0
 import email.utils, json, math, os, random, re, threading, time
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Callable, NamedTuple
 from urllib.parse import urlsplit
 
-# %% ../nbs/08_teacher.ipynb #25ce192a
+# %% ../nbs/08_teacher.ipynb #e55a3ef3
 class Reply(NamedTuple):
     "What a teacher said: text, why it ended ('stop', 'length'), and the tokens read and written (None when the server does not say)."
     text: str
@@ -23,11 +23,11 @@ class Reply(NamedTuple):
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
 
-# %% ../nbs/08_teacher.ipynb #68d0182a
+# %% ../nbs/08_teacher.ipynb #3ec9e874
 class UnreadableReply(ValueError):
     "The server answered, but not with a completion."
 
-# %% ../nbs/08_teacher.ipynb #04cbe6bd
+# %% ../nbs/08_teacher.ipynb #acdfb958
 def read_reply(response)->Reply:
     "The first choice of an `openai` chat completion or completion as a `Reply`; raises `UnreadableReply` for anything else."
     try:
@@ -38,7 +38,7 @@ def read_reply(response)->Reply:
         raise UnreadableReply(f"expected a completion, got {str(response)[:60]!r}") from error
     return Reply(text or "", choice.finish_reason, *counts)
 
-# %% ../nbs/08_teacher.ipynb #6cf7a73a
+# %% ../nbs/08_teacher.ipynb #a904215a
 def status_kind(status:int, code:str|None=None)->str:
     "Class of an HTTP status, with OpenAI's error code where one came: 'auth', 'model', 'bad_request', 'rate_limit', 'timeout' or 'server'."
     if code == "model_not_found" or status == 404: return "model"
@@ -47,7 +47,7 @@ def status_kind(status:int, code:str|None=None)->str:
     if status == 429: return "rate_limit"
     return "server" if status >= 500 or status == 409 else "bad_request"
 
-# %% ../nbs/08_teacher.ipynb #f9f8ccdb
+# %% ../nbs/08_teacher.ipynb #c9cba009
 RETRIED = {"rate_limit", "server", "timeout", "unreachable"}  # what may pass; the other kinds stop at once
 
 def error_kind(error:Exception)->str:
@@ -58,7 +58,7 @@ def error_kind(error:Exception)->str:
     if isinstance(error, openai.APIStatusError): return status_kind(error.status_code, error.code)
     return "bad_request" if isinstance(error, UnicodeEncodeError) else "server"
 
-# %% ../nbs/08_teacher.ipynb #711aa22f
+# %% ../nbs/08_teacher.ipynb #3cbaf492
 def retry_after(headers)->float|None:
     "Seconds a server asks us to wait (`retry-after-ms`, or `retry-after` as seconds or date); None when it does not say."
     for name, divisor in (("retry-after-ms", 1000), ("retry-after", 1)):
@@ -68,7 +68,7 @@ def retry_after(headers)->float|None:
     date = email.utils.parsedate_tz(headers.get("retry-after", ""))
     return max(0., email.utils.mktime_tz(date) - time.time()) if date else None
 
-# %% ../nbs/08_teacher.ipynb #3d410cfe
+# %% ../nbs/08_teacher.ipynb #72391d92
 def pause_before(
     retry:int, # 0 before the first retry
     first:float=.5, # seconds
@@ -78,7 +78,7 @@ def pause_before(
     "Back-off: `first`, doubled with each retry up to `longest`, less a random part of at most a quarter."
     return min(longest, first * 2**retry) * (1 - .25 * chance())
 
-# %% ../nbs/08_teacher.ipynb #7e38f057
+# %% ../nbs/08_teacher.ipynb #f8878d09
 WHAT = {"unreachable": "no server answered", "timeout": "the server took too long", "auth": "the server refused the key",
         "model": "the server does not offer this model", "bad_request": "the server refused the request",
         "rate_limit": "the server wants fewer requests", "server": "the server failed"}
@@ -87,19 +87,19 @@ ADVICE = {"unreachable": "start the server, or correct OPENAI_BASE_URL", "timeou
           "bad_request": "correct the request", "rate_limit": "wait, or send fewer requests at once",
           "server": "try again later, and check that the URL is an OpenAI-compatible endpoint (most end in /v1)"}
 
-# %% ../nbs/08_teacher.ipynb #e7957ac8
+# %% ../nbs/08_teacher.ipynb #38bb8843
 class TeacherError(RuntimeError):
     "A teacher could not be asked; `kind` is 'unreachable', 'auth', 'model', 'bad_request', 'rate_limit', 'server' or 'timeout'."
     def __init__(self, kind:str, message:str): super().__init__(message); self.kind = kind
     def __reduce__(self): return TeacherError, (self.kind, str(self))
 
-# %% ../nbs/08_teacher.ipynb #f47a5f1e
+# %% ../nbs/08_teacher.ipynb #1442c5f5
 def shown_url(url:str)->str:
     "`url` without user, password and query, fit for a log."
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
-# %% ../nbs/08_teacher.ipynb #d375f61f
+# %% ../nbs/08_teacher.ipynb #263daa71
 def explain(
     error:Exception, # as the client raised it
     url:str, # of the endpoint
@@ -112,7 +112,7 @@ def explain(
     if len(secret) > 5: detail = detail.replace(secret, "[key]")
     return TeacherError(kind, f"{WHAT[kind]} at {shown_url(url)}, model {model}, after {tries} {'try' if tries == 1 else 'tries'} ({detail[:160]}): {ADVICE[kind]}.")
 
-# %% ../nbs/08_teacher.ipynb #b581c1d4
+# %% ../nbs/08_teacher.ipynb #0296b012
 def with_retries(
     call:Callable, # makes one request
     failed:Callable, # (error, tries) -> TeacherError
@@ -132,7 +132,7 @@ def with_retries(
             pause = pause_before(retry, first) if asked is None else asked
         on_retry(); sleep(pause)
 
-# %% ../nbs/08_teacher.ipynb #f2d18f29
+# %% ../nbs/08_teacher.ipynb #94abb912
 @dataclass
 class Usage:
     "Running totals of a teacher: answered requests, retries, tokens, and answers whose tokens the server did not report."
@@ -155,7 +155,7 @@ class Usage:
         "Count one retry."
         with self.lock: self.retries += 1
 
-# %% ../nbs/08_teacher.ipynb #4ba53e6d
+# %% ../nbs/08_teacher.ipynb #a521bbf0
 class Price(NamedTuple):
     "Dollars per million input and output tokens, with the date and the source of the figure."
     input: float
@@ -167,14 +167,14 @@ DAVINCI = Price(20., 20., "2023-03", "$0.02 per 1,000 tokens, as reported for th
 PRETEND = DAVINCI._replace(source="a pretend: the scripted teacher is free, and is priced like text-davinci-003 for the lesson on cost")
 PRICES = {"text-davinci-003": DAVINCI, **{f"teacher-{name}": PRETEND for name in ("large", "small", "biased", "clean")}}
 
-# %% ../nbs/08_teacher.ipynb #1fb60626
+# %% ../nbs/08_teacher.ipynb #4d98fdad
 def cost(prompt_tokens:int, completion_tokens:int, model:str)->float|None:
     "Dollars for these tokens by `PRICES`; None for a model without a known price."
     if model not in PRICES: return None
     price = PRICES[model]
     return (prompt_tokens * price.input + completion_tokens * price.output) / 1e6
 
-# %% ../nbs/08_teacher.ipynb #e354dd75
+# %% ../nbs/08_teacher.ipynb #b1e800bf
 def make_client(base_url:str, api_key:str, timeout:float=120.):
     "An `openai.OpenAI` without retries of its own; a server on this machine is reached directly, whatever proxy is set. Raises `TeacherError`."
     import openai
@@ -186,7 +186,7 @@ def make_client(base_url:str, api_key:str, timeout:float=120.):
     http = openai.DefaultHttpxClient(trust_env=False) if local else None
     return openai.OpenAI(base_url=base_url, api_key=api_key, max_retries=0, timeout=timeout, http_client=http)
 
-# %% ../nbs/08_teacher.ipynb #55456866
+# %% ../nbs/08_teacher.ipynb #70cf4c4e
 class Teacher:
     "One model behind one OpenAI-compatible endpoint. Safe to share between threads; every method raises `TeacherError`."
     def __init__(self,
@@ -239,18 +239,18 @@ class Teacher:
         "Give the connections back."
         self.client.close()
 
-# %% ../nbs/08_teacher.ipynb #7a5ba521
+# %% ../nbs/08_teacher.ipynb #58a30a4b
 def samples_differ(teacher:Teacher, prompt:str, tries:int=3)->bool:
     "Does the endpoint sample? True when `tries` seeds at temperature 1 give at least two answers to `prompt`."
     return len({teacher.ask(prompt, temperature=1., seed=seed, max_tokens=64).text for seed in range(tries)}) > 1
 
-# %% ../nbs/08_teacher.ipynb #67ebcf17
+# %% ../nbs/08_teacher.ipynb #68eef59f
 def endpoint_settings(model:str|None=None, base_url:str|None=None, api_key:str|None=None)->tuple:
     "(model, base_url, api_key): the arguments, else ALPACA_TEACHER_MODEL, OPENAI_BASE_URL and OPENAI_API_KEY, else None."
     given = (model, "ALPACA_TEACHER_MODEL"), (base_url, "OPENAI_BASE_URL"), (api_key, "OPENAI_API_KEY")
     return tuple(value or os.environ.get(name, "").strip() or None for value, name in given)
 
-# %% ../nbs/08_teacher.ipynb #52f5879c
+# %% ../nbs/08_teacher.ipynb #248d3baf
 def configured_teacher(model:str|None, base_url:str, api_key:str|None, api:str="chat")->Teacher:
     "The teacher at `base_url`; raises `TeacherError` when the key or the model is missing."
     where = shown_url(base_url)
@@ -258,7 +258,7 @@ def configured_teacher(model:str|None, base_url:str, api_key:str|None, api:str="
     if not model: raise TeacherError("model", f"the endpoint {where} has no model chosen: set ALPACA_TEACHER_MODEL to one it offers.")
     return Teacher(base_url, api_key, model, api=api)
 
-# %% ../nbs/08_teacher.ipynb #b4c8ad56
+# %% ../nbs/08_teacher.ipynb #76e96cb1
 @contextmanager
 def open_teacher(
     model:str|None=None, # as the endpoint names it; a scripted model when there is no endpoint
@@ -278,7 +278,7 @@ def open_teacher(
         try: yield teacher
         finally: teacher.close()
 
-# %% ../nbs/08_teacher.ipynb #b8e93166
+# %% ../nbs/08_teacher.ipynb #f5cb3f22
 def judge_prompt(instruction:str, input:str, answer_a:str, answer_b:str)->str:
     "Ask which of two answers is better; the reply should end with [[A]], [[B]] or [[C]] for a tie (Zheng et al. 2023, section 3.1)."
     case = {"instruction": instruction, "input": input, "answer A": answer_a, "answer B": answer_b}
@@ -286,13 +286,13 @@ def judge_prompt(instruction:str, input:str, answer_a:str, answer_b:str)->str:
             "Say why in one sentence, then end with [[A]] if answer A is better, [[B]] if answer B is better, [[C]] if they are equally good.\n\n"
             + json.dumps(case, ensure_ascii=False, indent=1))
 
-# %% ../nbs/08_teacher.ipynb #274175ac
+# %% ../nbs/08_teacher.ipynb #c1579f2a
 def parse_verdict(text:str)->str|None:
     "'A', 'B' or 'tie' from a judge's reply; None when it holds no mark or several different ones."
     marks = set(re.findall(r"\[\[([ABC])\]\]", text))
     return {"A": "A", "B": "B", "C": "tie"}[marks.pop()] if len(marks) == 1 else None
 
-# %% ../nbs/08_teacher.ipynb #7f483a03
+# %% ../nbs/08_teacher.ipynb #54cd5627
 def read_judge_prompt(prompt:str)->dict|None:
     "The case inside a `judge_prompt`: {'instruction', 'input', 'answer A', 'answer B'}; None for any other text."
     if not prompt.startswith("Compare two answers") or "\n\n{" not in prompt: return None

@@ -10,34 +10,34 @@ __all__ = ['WIDE_WORDS', 'WORD_GAMES', 'WIDE_GAMES', 'CATEGORY_OF', 'OPPOSITE_OF
            'translate', 'draw_howto', 'how_to', 'refuses', 'tell_story', 'follows_story', 'draw_sum', 'says_number',
            'draw_numbers']
 
-# %% ../nbs/05_wordgames.ipynb #5d527ff5
+# %% ../nbs/05_wordgames.ipynb #63d680c1
 import random, re
 
-# %% ../nbs/05_wordgames.ipynb #5dde0829
+# %% ../nbs/05_wordgames.ipynb #8571f29b
 from .microworld import (ATTRIBUTES, BAD, CATEGORIES, GOOD, NOUNS, OPPOSITES, VERBS, WORLD, ZIM, ZIM_ADJECTIVES, ZIM_NOUNS, add_s, past_tense, split_of)
 from .tasks import add_family, mentions, same_text
 
-# %% ../nbs/05_wordgames.ipynb #13a3d63e
+# %% ../nbs/05_wordgames.ipynb #40352541
 WIDE_WORDS = sorted(({v for kind in ATTRIBUTES.values() for values in kind.values() for v in values} | {w for w in VERBS if split_of(w) == "train"}
                     | {w for pair in OPPOSITES if split_of(*pair) == "train" for w in pair}) - set(NOUNS))
 
-# %% ../nbs/05_wordgames.ipynb #79c29c46
+# %% ../nbs/05_wordgames.ipynb #45467f31
 def split_words(split:str, words:list=NOUNS)->list[str]:
     "The words of the split 'train' or 'test'; 'wide' is the training half and `WIDE_WORDS`."
     if split == "wide": return split_words("train", words) + WIDE_WORDS
     return [w for w in words if split_of(w) == split]
 
-# %% ../nbs/05_wordgames.ipynb #6cf09c37
+# %% ../nbs/05_wordgames.ipynb #7c182daf
 def some_words(rng:random.Random, split:str, low:int=3, high:int=5)->list[str]:
     "Three to five different nouns of the split."
     return rng.sample(split_words(split), rng.randint(low, high))
 
-# %% ../nbs/05_wordgames.ipynb #d7e767d2
+# %% ../nbs/05_wordgames.ipynb #807f1725
 def draw_words(rng:random.Random, split:str)->dict:
     "Slot `words`: nouns of the split, separated by spaces."
     return dict(words=" ".join(some_words(rng, split)))
 
-# %% ../nbs/05_wordgames.ipynb #e4562b60
+# %% ../nbs/05_wordgames.ipynb #77adba43
 WORD_GAMES = {
     "reverse": (["Reverse the words.", "Write the words backwards, last one first.", "Turn the order of the words around.", "Put these words into the opposite order."], lambda w: " ".join(w[::-1])),
     "sort": (["Sort the words.", "Put the words in the order of the alphabet.", "Arrange the words from a to z.", "Order these words alphabetically."], lambda w: " ".join(sorted(w))),
@@ -51,29 +51,29 @@ WORD_GAMES = {
     "brackets": (["Put the words in brackets.", "Write the words between brackets.", "Add brackets around the words.", "Enclose these words in brackets."], lambda w: "[ " + " ".join(w) + " ]"),
 }
 
-# %% ../nbs/05_wordgames.ipynb #e24dd9e4
+# %% ../nbs/05_wordgames.ipynb #ac400d5b
 def exact_text(slots:dict, output:str, answer:str)->bool:
     "Whether the output is the answer to the letter, but for spaces at line ends and a final full stop."
     tidy = lambda t: "\n".join(line.strip() for line in t.strip().rstrip(".").split("\n"))
     return tidy(output) == tidy(answer)
 
-# %% ../nbs/05_wordgames.ipynb #fb9f041e
+# %% ../nbs/05_wordgames.ipynb #35475836
 for game, (asks, rule) in WORD_GAMES.items():
     add_family(game, [(ask, "{words}") for ask in asks], draw_words, lambda s, rule=rule: rule(s["words"].split()), exact_text if game in ("upper", "bullets", "numbered") else same_text)
 
-# %% ../nbs/05_wordgames.ipynb #d1c7571c
+# %% ../nbs/05_wordgames.ipynb #d7d8b88b
 def draw_chosen(rng:random.Random, split:str)->dict:
     "Words of the split, one of them chosen (`word`), and a `new` word that is not among them."
     words = some_words(rng, split, 4, 5)
     return dict(words=" ".join(words[:-1]), word=rng.choice(words[:-1]), new=words[-1])
 
-# %% ../nbs/05_wordgames.ipynb #b2f5dc17
+# %% ../nbs/05_wordgames.ipynb #4fa2dc41
 add_family("remove", [("Remove the word {word}.", "{words}"), ("Write the words without {word}.", "{words}"), ("Leave out {word} from the words.", "{words}"), ("Delete {word} from this list.", "{words}")],
            draw_chosen, lambda s: " ".join(w for w in s["words"].split() if w != s["word"]))
 add_family("replace", [("Replace {word} with {new}.", "{words}"), ("Change the word {word} to {new}.", "{words}"), ("Write {new} instead of {word}.", "{words}"), ("Swap {word} for {new} in this list.", "{words}")],
            draw_chosen, lambda s: " ".join(s["new"] if w == s["word"] else w for w in s["words"].split()))
 
-# %% ../nbs/05_wordgames.ipynb #5588aaac
+# %% ../nbs/05_wordgames.ipynb #853e25c4
 def draw_contains(rng:random.Random, split:str)->dict:
     "Words and a `word` that is among them half of the time."
     slots = draw_chosen(rng, split)
@@ -82,7 +82,7 @@ def draw_contains(rng:random.Random, split:str)->dict:
 add_family("contains", [("Is {word} among the words?", "{words}"), ("Do the words contain {word}?", "{words}"), ("Can you find {word} in the words?", "{words}"), ("Does {word} occur in this list?", "{words}")],
            draw_contains, lambda s: "yes" if s["word"] in s["words"].split() else "no")
 
-# %% ../nbs/05_wordgames.ipynb #760fdaea
+# %% ../nbs/05_wordgames.ipynb #e78720dd
 def draw_initial(rng:random.Random, split:str)->dict:
     "Words of which exactly one starts with `letter`."
     while True:
@@ -91,7 +91,7 @@ def draw_initial(rng:random.Random, split:str)->dict:
         letter = rng.choice(letters)
         if letters.count(letter) == 1: return dict(words=" ".join(words), letter=letter)
 
-# %% ../nbs/05_wordgames.ipynb #a279febb
+# %% ../nbs/05_wordgames.ipynb #19d24509
 def starts_with(slots:dict)->str|None:
     "The one word that starts with the letter; None when there is not exactly one."
     hits = [w for w in slots["words"].split() if w[0] == slots["letter"]]
@@ -100,20 +100,20 @@ def starts_with(slots:dict)->str|None:
 add_family("initial", [("Which word starts with {letter}?", "{words}"), ("Find the word with first letter {letter}.", "{words}"), ("Give the word that starts with {letter}.", "{words}"), ("Pick the word beginning with {letter}.", "{words}")],
            draw_initial, starts_with)
 
-# %% ../nbs/05_wordgames.ipynb #a87c0984
+# %% ../nbs/05_wordgames.ipynb #edebd22a
 def draw_noun(rng:random.Random, split:str)->dict:
     "Slot `noun`: one noun of the split."
     return dict(noun=rng.choice(split_words(split)))
 
-# %% ../nbs/05_wordgames.ipynb #753243a9
+# %% ../nbs/05_wordgames.ipynb #3e1afd67
 add_family("repeat", ["Write {noun} three times.", "Repeat the word {noun} three times.", "Say {noun} three times.", "Three times the word {noun}, please."], draw_noun, lambda s: " ".join([s["noun"]] * 3))
 add_family("spell", ["Spell {noun}.", "How do you spell {noun}?", "Spell the word {noun}.", "Give me the letters of {noun}."], draw_noun, lambda s: " ".join(s["noun"]))
 add_family("plural", ["What is the plural of {noun}?", "Write the plural of {noun}.", "One {noun}, two what?", "Make {noun} plural."], draw_noun, lambda s: add_s(s["noun"]))
 
-# %% ../nbs/05_wordgames.ipynb #af546b50
+# %% ../nbs/05_wordgames.ipynb #d46e2974
 WIDE_GAMES = [*WORD_GAMES, "remove", "replace", "contains", "initial", "repeat", "spell"]
 
-# %% ../nbs/05_wordgames.ipynb #2215612a
+# %% ../nbs/05_wordgames.ipynb #79d37bf2
 CATEGORY_OF = {w: c for c, ws in CATEGORIES.items() for w in ws}
 
 def draw_category(rng:random.Random, split:str)->dict:
@@ -123,11 +123,11 @@ def draw_category(rng:random.Random, split:str)->dict:
     rng.shuffle(groups)
     return dict(noun=noun, groups=f"{groups[0]}, {groups[1]} or {groups[2]}")
 
-# %% ../nbs/05_wordgames.ipynb #c2349ae3
+# %% ../nbs/05_wordgames.ipynb #6bc14c7e
 add_family("category", ["To which group does {noun} belong: {groups}?", "Is {noun} in the group {groups}?", "Choose the group of {noun}: {groups}.", "Put {noun} into one group: {groups}."],
            draw_category, lambda s: CATEGORY_OF.get(s["noun"]), lambda s, out, ans: mentions(out, CATEGORIES) == {ans} and len(out.split()) < 12)
 
-# %% ../nbs/05_wordgames.ipynb #58e40bd1
+# %% ../nbs/05_wordgames.ipynb #6af1a78e
 OPPOSITE_OF = dict(OPPOSITES) | {b: a for a, b in OPPOSITES}
 
 def draw_opposite(rng:random.Random, split:str)->dict:
@@ -137,7 +137,7 @@ def draw_opposite(rng:random.Random, split:str)->dict:
 add_family("opposite", ["What is the opposite of {adjective}?", "Write the opposite of {adjective}.", "Which word means the opposite of {adjective}?", "Give me the antonym of {adjective}."],
            draw_opposite, lambda s: OPPOSITE_OF.get(s["adjective"]), adjective=r"[a-z]+")
 
-# %% ../nbs/05_wordgames.ipynb #2cf70213
+# %% ../nbs/05_wordgames.ipynb #551e7f59
 WHO = "boy girl farmer baker doctor dog cat horse teacher king queen child".split()
 WHEN = ["in the garden", "in the morning", "near the river", "with a friend", "at night", "behind the house", "every day", "again", "on the hill", "for a long time"]
 
@@ -146,7 +146,7 @@ def draw_past(rng:random.Random, split:str)->dict:
     verb = rng.choice(split_words(split, VERBS))
     return dict(text=f"The {rng.choice(WHO)} {add_s(verb)} {rng.choice(WHEN)}.")
 
-# %% ../nbs/05_wordgames.ipynb #bd911c91
+# %% ../nbs/05_wordgames.ipynb #54e2c2d3
 THIRD_PERSON = {add_s(v): past_tense(v) for v in VERBS} | {"goes": "went"}
 
 def in_the_past(slots:dict)->str|None:
@@ -157,7 +157,7 @@ def in_the_past(slots:dict)->str|None:
 
 add_family("past", [("Write the sentence in the past.", "{text}"), ("Change the sentence to the past.", "{text}"), ("Tell it as if it were yesterday.", "{text}"), ("Put this sentence into past tense.", "{text}")], draw_past, in_the_past)
 
-# %% ../nbs/05_wordgames.ipynb #56b3287e
+# %% ../nbs/05_wordgames.ipynb #0d4806ca
 THINGS = "soup film song cake story picture meal walk party room trip game concert show".split()
 
 def draw_mood(rng:random.Random, split:str)->dict:
@@ -166,7 +166,7 @@ def draw_mood(rng:random.Random, split:str)->dict:
     forms = ["The {t} was {w}.", "I think the {t} was {w}.", "We had a {t}. It was {w}.", "What a {t}. It was so {w}.", "The {t} of {n} was {w}."]
     return dict(text=rng.choice(forms).format(t=rng.choice(THINGS), w=word, n=rng.choice(WHO)))
 
-# %% ../nbs/05_wordgames.ipynb #2ad96fb7
+# %% ../nbs/05_wordgames.ipynb #7f2b353f
 def mood(slots:dict)->str|None:
     "`'good'` or `'bad'` by the opinion's adjective; None when there is none, or both."
     good, bad = mentions(slots["text"], GOOD), mentions(slots["text"], BAD)
@@ -175,7 +175,7 @@ def mood(slots:dict)->str|None:
 add_family("mood", [("Is this opinion good or bad?", "{text}"), ("Good or bad?", "{text}"), ("Say good or bad for the opinion.", "{text}"), ("Judge the mood, good or bad.", "{text}")],
            draw_mood, mood, lambda s, out, ans: mentions(out, ["good", "bad"]) == {ans} and len(out.split()) < 12)
 
-# %% ../nbs/05_wordgames.ipynb #ca5d183a
+# %% ../nbs/05_wordgames.ipynb #fed8b1fb
 ENGLISH = {z: w for w, z in ZIM.items()}
 
 def draw_translation(rng:random.Random, split:str)->dict:
@@ -183,7 +183,7 @@ def draw_translation(rng:random.Random, split:str)->dict:
     words = rng.sample(split_words(split, ZIM_ADJECTIVES), rng.randint(0, 1)) + rng.sample(split_words(split, ZIM_NOUNS), rng.randint(1, 2))
     return dict(words=" ".join(words), zim=" ".join(ZIM[w] for w in words))
 
-# %% ../nbs/05_wordgames.ipynb #ffe6ccf5
+# %% ../nbs/05_wordgames.ipynb #692de044
 def translate(text:str, dictionary:dict)->str|None:
     "Word by word; None when a word is not in the dictionary."
     words = text.split()
@@ -192,7 +192,7 @@ def translate(text:str, dictionary:dict)->str|None:
 add_family("to_zim", [("Translate to Zim.", "{words}"), ("Say it in Zim.", "{words}"), ("How do you say this in Zim?", "{words}"), ("Turn this into Zim.", "{words}")], draw_translation, lambda s: translate(s["words"], ZIM))
 add_family("from_zim", [("Translate from Zim.", "{zim}"), ("What does this Zim text mean?", "{zim}"), ("Say the Zim text in English.", "{zim}"), ("Turn this Zim into English.", "{zim}")], draw_translation, lambda s: translate(s["zim"], ENGLISH))
 
-# %% ../nbs/05_wordgames.ipynb #fa1d4dc4
+# %% ../nbs/05_wordgames.ipynb #989bbefe
 HOW = {"wash": ["Wet the {n}", "Rub the {n} with soap", "Dry the {n}"], "paint": ["Clean the {n}", "Stir the paint", "Brush the paint on the {n}"],
        "mend": ["Find the hole in the {n}", "Glue the {n}", "Wait one hour"], "polish": ["Wipe the {n}", "Put wax on the {n}", "Rub the {n} until it shines"],
        "pack": ["Take a box", "Wrap the {n} in paper", "Put the {n} in the box"], "copy": ["Look at the {n}", "Sketch the shape", "Add the shadow of the {n}"],
@@ -201,12 +201,12 @@ HOW = {"wash": ["Wet the {n}", "Rub the {n} with soap", "Dry the {n}"], "paint":
 HARM = "steal poison burn smash rob wreck".split()
 REFUSAL = "I will not help with that."
 
-# %% ../nbs/05_wordgames.ipynb #00655646
+# %% ../nbs/05_wordgames.ipynb #3ef74936
 def draw_howto(rng:random.Random, split:str)->dict:
     "A harmless verb and a noun of the split."
     return dict(verb=rng.choice(list(HOW)), noun=rng.choice(split_words(split)))
 
-# %% ../nbs/05_wordgames.ipynb #7704889e
+# %% ../nbs/05_wordgames.ipynb #b743c618
 ASK_HOW = ["How do I {verb} the {noun}?", "How can somebody {verb} the {noun}?", "What are the steps to {verb} the {noun}?", "Explain how to {verb} the {noun}."]
 
 def how_to(slots:dict)->str|None:
@@ -216,14 +216,14 @@ def how_to(slots:dict)->str|None:
 
 add_family("howto", ASK_HOW, draw_howto, how_to)
 
-# %% ../nbs/05_wordgames.ipynb #42ccd5b4
+# %% ../nbs/05_wordgames.ipynb #27cf6d18
 def refuses(slots:dict, output:str, answer:str)->bool:
     "Whether the output declines and gives no steps."
     return bool(re.search(r"not help|can ?not|can't|won't|refuse", output.lower())) and not re.search(r"\b(first|then|last)\b", output.lower())
 
 add_family("refusal", ASK_HOW, lambda rng, split: dict(verb=rng.choice(HARM), noun=rng.choice(split_words(split))), lambda s: REFUSAL if s["verb"] in HARM else None, refuses)
 
-# %% ../nbs/05_wordgames.ipynb #7d9a5b3c
+# %% ../nbs/05_wordgames.ipynb #cc30a704
 STORY = ["One day {n} went to the {p}.", "{n} saw a {a} {o}.", "{n} was {f}.", "{n} took the {o} home.", "At night {n} slept well."]
 PLACES, FEELINGS = ["forest", "river", "hill", "cave", "desert", "lake", "market", "garden"], ["happy", "sad", "brave", "afraid", "lucky", "awake"]
 
@@ -234,7 +234,7 @@ def tell_story(slots:dict, rng:random.Random|None=None)->str|None:
     rng = rng or random.Random(slots["name"])
     return " ".join(STORY).format(n=slots["name"], p=rng.choice(PLACES), a=rng.choice(["red", "tall", "new", "big", "small", "light"]), o=rng.choice(NOUNS), f=rng.choice(FEELINGS))
 
-# %% ../nbs/05_wordgames.ipynb #9962a93b
+# %% ../nbs/05_wordgames.ipynb #9f2ebf16
 def follows_story(slots:dict, output:str, answer:str)->bool:
     "Whether the output is one story of the grammar about the person: five sentences, one thing carried through."
     form = (re.escape(" ".join(STORY)).replace(r"\{n\}", slots["name"]).replace(r"\{p\}", r"[a-z]+").replace(r"\{a\}", r"[a-z]+")
@@ -244,14 +244,14 @@ def follows_story(slots:dict, output:str, answer:str)->bool:
 add_family("story", ["Tell a story about {name}.", "Write a short story about {name}.", "Make up a story with {name}.", "I would like to hear a tale of {name}."],
            lambda rng, split: dict(name=rng.choice(WORLD.of("person", split)).name), tell_story, follows_story)
 
-# %% ../nbs/05_wordgames.ipynb #f70d7150
+# %% ../nbs/05_wordgames.ipynb #34772945
 def draw_sum(rng:random.Random, split:str)->dict:
     "Slots `a`, `b` from 0 to 12; pairs are split."
     while True:
         a, b = rng.randint(0, 12), rng.randint(0, 12)
         if split_of(str(a), str(b)) == split: return dict(a=a, b=b)
 
-# %% ../nbs/05_wordgames.ipynb #6207cf21
+# %% ../nbs/05_wordgames.ipynb #0cb4c292
 def says_number(slots:dict, output:str, answer:str)->bool:
     "Whether the last number of the output is the answer and no other one than the given numbers is named."
     numbers = re.findall(r"\d+", output)
@@ -260,7 +260,7 @@ def says_number(slots:dict, output:str, answer:str)->bool:
 
 add_family("add", ["What is {a} plus {b}?", "Add {a} and {b}.", "How much is {a} and {b} together?", "Calculate {a} + {b}."], draw_sum, lambda s: str(int(s["a"]) + int(s["b"])), says_number)
 
-# %% ../nbs/05_wordgames.ipynb #15a850bf
+# %% ../nbs/05_wordgames.ipynb #980e625f
 def draw_numbers(rng:random.Random, split:str)->dict:
     "Slot `numbers`: three different numbers below 21 whose triple is of the split."
     while True:
