@@ -7,11 +7,11 @@ __all__ = ['COMMANDS', 'course', 'endpoint', 'generate', 'sampling', 'tune', 'sc
            'positive', 'add_endpoint', 'add_model_options', 'add_recipe_options', 'add_tuning_options', 'parser',
            'one_line', 'main']
 
-# %% ../nbs/22_cli.ipynb #e4a883e0
+# %% ../nbs/22_cli.ipynb #026d9ac3
 import argparse, os, sys
 from pathlib import Path
 
-# %% ../nbs/22_cli.ipynb #878e440d
+# %% ../nbs/22_cli.ipynb #6f34a3a3
 def course(args):
     "Make an Alpaca: teacher, filters, tuning, blind judge, report."
     from alpaca_course.course import QUICK, Settings, run_course
@@ -23,15 +23,16 @@ def course(args):
     for name, base in results["bases"].items():
         say = lambda key: "{estimate:.3f} ({low:.3f} to {high:.3f}, n={n})".format(**base[key])
         print(f"{name:8} untuned {say('zero_shot')}\n         tuned {say('tuned')}, in unseen phrasings {say('tuned_held_out')}")
-    for claim in results["claims"]: print(f"claim    {claim['id']}: {claim['verdict']} ({claim['estimate']:.3f}, {claim['low']:.3f} to {claim['high']:.3f}, n={claim['n']})")
+    for claim in results["claims"]:
+        print(f"claim    {claim['id']}: {claim['question']}\n         {claim['verdict']}: {claim['unit']} {claim['estimate']:.3f} ({claim['low']:.3f} to {claim['high']:.3f}, n={claim['n']})")
     print(f"report   {Path(args.out) / 'report.html'} ({results['meta']['seconds']:.0f} s)")
 
-# %% ../nbs/22_cli.ipynb #c804fa3c
+# %% ../nbs/22_cli.ipynb #d90f751f
 def endpoint(args)->dict:
     "The endpoint options of a command, as `open_teacher` takes them."
     return dict(model=args.model, base_url=args.base_url, api=args.api)
 
-# %% ../nbs/22_cli.ipynb #4bd6e424
+# %% ../nbs/22_cli.ipynb #d51c194f
 def generate(args):
     "Let a teacher write records from seeds; goes on where the log ends."
     from alpaca_course.course import progress, stages_left, terms_of
@@ -48,12 +49,12 @@ def generate(args):
     if outcome.records: write_records(outcome.records, args.out); print(f"records  {args.out}")
     print(f"log      {log}")
 
-# %% ../nbs/22_cli.ipynb #abf2cf8a
+# %% ../nbs/22_cli.ipynb #50141dc3
 def sampling(args)->dict:
     "What to tell the teacher about sampling: only what was given."
     return {k: v for k, v in dict(temperature=args.temperature, max_tokens=args.max_tokens).items() if v is not None}
 
-# %% ../nbs/22_cli.ipynb #3bf91cce
+# %% ../nbs/22_cli.ipynb #1a9d4e7f
 def tune(args):
     "Tune a base on records: a base of the course, a model folder, or a Hub name."
     from alpaca_course.course import progress
@@ -71,7 +72,7 @@ def tune(args):
     if held: print(f"loss on {len(held)} held-out records: {before:.4f} before, {loss_on(*load_tuned(args.out, template), held, template):.4f} after (nats per token)")
     print(f"tuned model in {args.out}")
 
-# %% ../nbs/22_cli.ipynb #52dc3352
+# %% ../nbs/22_cli.ipynb #b082a9dc
 def score(args):
     "Take the micro-world's test with a tuned model (or, with --untuned, a base)."
     from alpaca_course.bases import load_base
@@ -84,7 +85,7 @@ def score(args):
     model, tokenizer = load_base(args.name) if args.untuned else load_tuned(args.name, template)
     print(score(items, ask(lambda prompts: generate_text(model, tokenizer, prompts, 72), items, template)))
 
-# %% ../nbs/22_cli.ipynb #d80f3045
+# %% ../nbs/22_cli.ipynb #e4ab58de
 def ask(args):
     "Ask a tuned model one instruction."
     from alpaca_course.finetuning import load_tuned
@@ -93,7 +94,7 @@ def ask(args):
     template = get_template(args.template)
     print(generate_text(*load_tuned(args.name, template), [template.prompt(Record(args.instruction, args.input))], args.max_new_tokens)[0])
 
-# %% ../nbs/22_cli.ipynb #e18a26e1
+# %% ../nbs/22_cli.ipynb #a1dac650
 def teach(args):
     "Serve the scripted teacher as an OpenAI-compatible endpoint until Ctrl-C."
     import time
@@ -102,13 +103,13 @@ def teach(args):
         print(f"OPENAI_BASE_URL={url} OPENAI_API_KEY=any ALPACA_TEACHER_MODEL={args.model or 'teacher-large'}", flush=True)
         while True: time.sleep(1)
 
-# %% ../nbs/22_cli.ipynb #421c50a0
+# %% ../nbs/22_cli.ipynb #ac8bbf2a
 def base(args):
     "Train a base of the course again (few, many or small); goes on where it was stopped."
     from alpaca_course.pretraining import build_base
     print(build_base(args.name, Path(args.out)))
 
-# %% ../nbs/22_cli.ipynb #24620f5b
+# %% ../nbs/22_cli.ipynb #a1ebbbee
 def report(args):
     "Write report.html again from a results.json, and its picture with --picture."
     from alpaca_course.report import report_picture, write_report
@@ -116,7 +117,7 @@ def report(args):
     print(write_report(results, args.folder))
     if args.picture: print(report_picture(results, args.picture))
 
-# %% ../nbs/22_cli.ipynb #d3b06e69
+# %% ../nbs/22_cli.ipynb #5ee36732
 def doctor(args):
     "Say what is here: versions, cores, memory, data, network settings."
     from importlib.metadata import PackageNotFoundError, version
@@ -129,29 +130,29 @@ def doctor(args):
     for name in ("OPENAI_BASE_URL", "ALPACA_TEACHER_MODEL", "HF_HUB_OFFLINE", "OMP_NUM_THREADS"): print(f"{name} = {os.environ.get(name, 'not set')}")
     print(f"OPENAI_API_KEY is {'set' if os.environ.get('OPENAI_API_KEY') else 'not set'}")
 
-# %% ../nbs/22_cli.ipynb #49420697
+# %% ../nbs/22_cli.ipynb #9052e5e8
 def positive(text:str)->int:
     "A whole number from 1, for argparse."
     value = int(text)
     if value < 1: raise argparse.ArgumentTypeError(f"{text} is not 1 or more")
     return value
 
-# %% ../nbs/22_cli.ipynb #fb10fc74
+# %% ../nbs/22_cli.ipynb #85c810de
 def add_endpoint(parser):
     "Options of commands that speak with a teacher."
     parser.add_argument("--model", help="teacher's model; without an endpoint one of the scripted ones, such as teacher-large")
     parser.add_argument("--base-url", help="an OpenAI-compatible endpoint (or OPENAI_BASE_URL); the key comes from OPENAI_API_KEY")
     parser.add_argument("--api", choices=["chat", "completions"], help="which of the endpoint's interfaces to use")
 
-# %% ../nbs/22_cli.ipynb #a1aede9e
+# %% ../nbs/22_cli.ipynb #03e69ab9
 def add_model_options(parser):
     "Options of commands that use a tuned model."
     parser.add_argument("--template", default="alpaca", help="prompt template the model was tuned with (default: alpaca)")
 
-# %% ../nbs/22_cli.ipynb #8b500da1
+# %% ../nbs/22_cli.ipynb #55684bf5
 COMMANDS = {f.__name__: f for f in (course, generate, tune, score, ask, teach, base, report, doctor)}
 
-# %% ../nbs/22_cli.ipynb #7f61d132
+# %% ../nbs/22_cli.ipynb #4c84e1ab
 def add_recipe_options(sub):
     "Options of `course` and `generate`."
     c, g = sub["course"], sub["generate"]
@@ -170,7 +171,7 @@ def add_recipe_options(sub):
     g.add_argument("--max-tokens", type=positive, help="longest reply (default: 3072)")
     for p in (c, g): add_endpoint(p)
 
-# %% ../nbs/22_cli.ipynb #9a26188f
+# %% ../nbs/22_cli.ipynb #e0323da4
 def add_tuning_options(sub):
     "Options of `tune`, `score` and `ask`."
     t, s, a = sub["tune"], sub["score"], sub["ask"]
@@ -194,7 +195,7 @@ def add_tuning_options(sub):
     a.add_argument("--max-new-tokens", type=positive, default=72)
     for p in (t, s, a): add_model_options(p)
 
-# %% ../nbs/22_cli.ipynb #5b5814ac
+# %% ../nbs/22_cli.ipynb #e515e4df
 def parser()->argparse.ArgumentParser:
     "The parser of the whole program."
     main = argparse.ArgumentParser(prog="alpaca-course", description="Instruction tuning, built and tested on a laptop. Start with: alpaca-course course")
@@ -209,13 +210,13 @@ def parser()->argparse.ArgumentParser:
     sub["report"].add_argument("--picture", help="also write a PNG here")
     return main
 
-# %% ../nbs/22_cli.ipynb #842be890
+# %% ../nbs/22_cli.ipynb #c2d893af
 def one_line(error:BaseException)->str:
     "An error as one sentence; for the system's errors the file comes first."
     if isinstance(error, OSError) and error.strerror and error.filename: return f"{error.filename}: {error.strerror.lower()}"
     return " ".join(str(error).split()) or type(error).__name__
 
-# %% ../nbs/22_cli.ipynb #51736b0c
+# %% ../nbs/22_cli.ipynb #aef3d92c
 def main(argv:list[str]|None=None)->int:
     "Run one command; returns the exit code: 0, 2 for a mistake that has been explained, 130 for an interrupt."
     args = parser().parse_args(argv)

@@ -9,7 +9,7 @@ __all__ = ['QUICK', 'TOY', 'Settings', 'progress', 'make_data', 'terms_of', 'job
            'distinct_pairs', 'diversity', 'compute_rows', 'claim_follow', 'claim_cost', 'claim_parity', 'about_run',
            'collect', 'check_place', 'run_course']
 
-# %% ../nbs/21_course.ipynb #2f5ab14c
+# %% ../nbs/21_course.ipynb #94361f21
 import json, os, random, subprocess, sys, time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-# %% ../nbs/21_course.ipynb #52f54dbe
+# %% ../nbs/21_course.ipynb #365a77d9
 from . import __version__
 from .evaluation import combine_seeds, compare, family_counts, item_record, pairwise_result, sample_table, score
 from .families import FAMILIES, recognise, test_items
@@ -28,12 +28,12 @@ from .selfinstruct import PARSE_RULES, RULES, generate
 from .statistics import mean_interval, paired_bootstrap, wilson
 from .teacher import open_teacher
 
-# %% ../nbs/21_course.ipynb #1a862480
+# %% ../nbs/21_course.ipynb #635c7265
 @dataclass(frozen=True)
 class Settings:
     "What decides a run of the course; two runs with equal settings and an equal teacher agree."
     records:int = 2000; epochs:int = 2; batch_size:int = 32; method:str = "lora"; rank:int = 16
-    learning_rates:tuple = (("few", 3e-3), ("many", 1e-3))  # of each base that is tuned, best of a small sweep on the test of seed 0
+    learning_rates:tuple = (("few", 3e-3), ("many", 2e-4))  # of each base that is tuned, best of a small sweep on the test of seed 0
     seeds:int = 3; per_family:int = 17; test_seed:int = 1; pairs:int = 150
     template:str = "alpaca"; threshold:float = .7; quick:bool = False
 
@@ -44,10 +44,10 @@ class Settings:
         "The items of this run's test."
         return test_items(self.per_family, self.test_seed, phrasing)
 
-# %% ../nbs/21_course.ipynb #6b47d306
+# %% ../nbs/21_course.ipynb #6bda091a
 QUICK = Settings(records=150, epochs=1, seeds=1, learning_rates=(("few", 3e-3),), per_family=2, pairs=12, quick=True)
 
-# %% ../nbs/21_course.ipynb #1c2f5baa
+# %% ../nbs/21_course.ipynb #9851fcc2
 @contextmanager
 def progress(what:str, total:int):
     "A progress bar on standard error; yields a function that sets it to a count and a remark."
@@ -58,7 +58,7 @@ def progress(what:str, total:int):
             bar.update(min(n, total) - bar.n)
         yield to
 
-# %% ../nbs/21_course.ipynb #e5a3d079
+# %% ../nbs/21_course.ipynb #587b3ecc
 def make_data(teacher, folder:Path, settings:Settings):
     "The outcome of self-instruct under `folder/log.jsonl`; its records are also written to `folder/data.jsonl`."
     seeds = read_seeds(data_folder() / "seed_tasks.jsonl")
@@ -69,12 +69,12 @@ def make_data(teacher, folder:Path, settings:Settings):
     write_records(outcome.records, folder / "data.jsonl")
     return outcome
 
-# %% ../nbs/21_course.ipynb #a5305c91
+# %% ../nbs/21_course.ipynb #3743c37d
 def terms_of(teacher)->str:
     "The terms under which a teacher's output may be used, as far as we know them."
     return "the course's own scripted teacher: free to use" if teacher.name.startswith("scripted") else "terms of the endpoint's provider: look them up before you publish"
 
-# %% ../nbs/21_course.ipynb #b2c27486
+# %% ../nbs/21_course.ipynb #919b9a59
 def job_list(folder:Path, settings:Settings)->list[dict]:
     "One job a base and seed, with all that decides its result."
     from hashlib import sha256
@@ -88,12 +88,12 @@ def job_list(folder:Path, settings:Settings)->list[dict]:
                              per_family=settings.per_family, test_seed=settings.test_seed, template=settings.template))
     return jobs
 
-# %% ../nbs/21_course.ipynb #1caf3f2a
+# %% ../nbs/21_course.ipynb #cf33525c
 def prompts_of(items, template:str)->list[str]:
     "The items as prompts."
     return [get_template(template).prompt(item_record(i)) for i in items]
 
-# %% ../nbs/21_course.ipynb #7fd19298
+# %% ../nbs/21_course.ipynb #d1a10253
 def run_job(folder:Path, job:dict, on_progress=None)->dict:
     "Tune one base with one seed and answer both tests; the first seed also has the untuned base answer."
     from alpaca_course.bases import load_base
@@ -108,19 +108,19 @@ def run_job(folder:Path, job:dict, on_progress=None)->dict:
     if job["seed"] == 0: result["untuned"] = generate_text(*load_base(job["base"]), tests["seen"], 72)
     return result
 
-# %% ../nbs/21_course.ipynb #c988c8d6
+# %% ../nbs/21_course.ipynb #1aae9b89
 def job_path(folder:Path, job:dict)->Path:
     "Where a job's result lies."
     return folder / "runs" / f"{job['base']}-{job['seed']}.json"
 
-# %% ../nbs/21_course.ipynb #0c503189
+# %% ../nbs/21_course.ipynb #af6127c0
 def job_result(folder:Path, job:dict)->dict|None:
     "The result of exactly this job if it is there, else None."
     path = job_path(folder, job)
     result = json.loads(path.read_text()) if path.exists() else None
     return result if result and result["job"] == job else None
 
-# %% ../nbs/21_course.ipynb #ddd46abd
+# %% ../nbs/21_course.ipynb #5f7be3b2
 def job_main(folder:str, job:str):
     "What a worker process does: run the job, print `step steps` lines, write the result in one move; a Ctrl-C ends it quietly."
     folder, job = Path(folder), json.loads(job)
@@ -130,13 +130,13 @@ def job_main(folder:str, job:str):
     except KeyboardInterrupt: sys.exit(130)
     except (ValueError, OSError) as e: sys.exit(str(e))
 
-# %% ../nbs/21_course.ipynb #36f30b1d
+# %% ../nbs/21_course.ipynb #91addf8e
 def worker_environment(threads:int)->dict:
     "Environment of a worker: its share of the cores, memory kept, no network for models and data sets."
     keep = {"MALLOC_MMAP_THRESHOLD_": "4000000000", "MALLOC_TRIM_THRESHOLD_": "8000000000", "MALLOC_TOP_PAD_": "100000000"}
     return os.environ | keep | {"OMP_NUM_THREADS": str(threads), "TOKENIZERS_PARALLELISM": "false"}
 
-# %% ../nbs/21_course.ipynb #ab78ba64
+# %% ../nbs/21_course.ipynb #b57ff09d
 def start_worker(folder:Path, job:dict, threads:int):
     "Start the process of a job; its errors go to a file beside its result."
     log = job_path(folder, job).with_suffix(".log")
@@ -146,7 +146,7 @@ def start_worker(folder:Path, job:dict, threads:int):
         return subprocess.Popen([sys.executable, "-c", code, str(folder.resolve()), json.dumps(job)], stdout=subprocess.PIPE, stderr=errors, stdin=subprocess.DEVNULL,
                                 text=True, env=worker_environment(threads))
 
-# %% ../nbs/21_course.ipynb #d0c502d2
+# %% ../nbs/21_course.ipynb #e811cf32
 def watch_worker(worker, folder:Path, job:dict, tell)->None:
     "Pass a worker's progress on until it ends; `ValueError` with its last words when it failed."
     for line in worker.stdout:
@@ -157,12 +157,12 @@ def watch_worker(worker, folder:Path, job:dict, tell)->None:
         words = (log.read_text().strip().splitlines() or ["no message"])[-1]
         raise ValueError(f"tuning {job['base']} with seed {job['seed']} ended with code {worker.returncode}: {words} (all of it: {log}); finished jobs are kept, run again to go on")
 
-# %% ../nbs/21_course.ipynb #00abfa50
+# %% ../nbs/21_course.ipynb #03ab834d
 def cores()->int:
     "Cores this process may use."
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
-# %% ../nbs/21_course.ipynb #bd1bd830
+# %% ../nbs/21_course.ipynb #65c0ea04
 def run_jobs(folder:Path, jobs:list[dict]):
     "Run the jobs that have no result yet, as many at once as there are cores (four at most); on an interrupt the workers are stopped and may go on later."
     todo, running, shares = [j for j in jobs if not job_result(folder, j)], [], {}
@@ -182,7 +182,7 @@ def run_jobs(folder:Path, jobs:list[dict]):
             for worker in running: worker.terminate()
             raise
 
-# %% ../nbs/21_course.ipynb #c4bae251
+# %% ../nbs/21_course.ipynb #3d0d8e3e
 def teacher_answers(teacher, folder:Path, settings:Settings)->list[str]:
     "The teacher's answers to the test, kept in `folder/teacher.json` so that they are paid for once."
     prompts, path = prompts_of(settings.test(), settings.template), folder / "teacher.json"
@@ -197,7 +197,7 @@ def teacher_answers(teacher, folder:Path, settings:Settings)->list[str]:
         finally: replace_file(path, json.dumps(known | {teacher.name: asked}))
     return [asked[p] for p in prompts]
 
-# %% ../nbs/21_course.ipynb #b253cb52
+# %% ../nbs/21_course.ipynb #5126aec0
 def judge_pairs(teacher, folder:Path, settings:Settings, results:list[dict], taught:list[str])->list[dict]:
     "Blind comparisons of the first base's first seed: tuned against base, tuned against teacher; verdicts are kept in `folder/judge.jsonl`."
     first = next(r for r in results if r["job"]["seed"] == 0)
@@ -211,25 +211,25 @@ def judge_pairs(teacher, folder:Path, settings:Settings, results:list[dict], tau
         if pairs.judge_agreement is not None: out.append(pairwise_result(pairs, "tuned", name))  # else the checkers see no difference anywhere
     return out
 
-# %% ../nbs/21_course.ipynb #bdeeb58a
+# %% ../nbs/21_course.ipynb #dc488da1
 def as_score(interval)->dict:
     "An interval as results files hold it."
     return dict(estimate=float(interval.estimate), low=float(interval.low), high=float(interval.high), n=int(interval.n))
 
-# %% ../nbs/21_course.ipynb #2ba1c0b5
+# %% ../nbs/21_course.ipynb #8e4472f8
 def thinned(losses:list[float], points:int=60)->list:
     "A curve of `[step, mean loss]` with at most about `points` points, each the mean of its stretch."
     width = max(1, len(losses) // points)
     return [[i, round(sum(losses[i:i + width]) / len(losses[i:i + width]), 4)] for i in range(0, len(losses), width)]
 
-# %% ../nbs/21_course.ipynb #6d490ec9
+# %% ../nbs/21_course.ipynb #b4e9c841
 def untuned_scores(results:list[dict], settings:Settings)->tuple:
     "Two `Scores` of the untuned base: whole outputs, as for the tuned model, and with a right first line accepted."
     from alpaca_course.pretraining import fair_part
     items, answers = settings.test(), results[0]["untuned"]
     return score(items, answers), score(items, [fair_part(i, a) for i, a in zip(items, answers)])
 
-# %% ../nbs/21_course.ipynb #01777365
+# %% ../nbs/21_course.ipynb #722d4490
 def base_figures(results:list[dict], settings:Settings)->dict:
     "All figures of one base: zero-shot, tuned in three ways, seeds, families, losses, cost."
     items, held = settings.test(), settings.test("held-out")
@@ -240,7 +240,7 @@ def base_figures(results:list[dict], settings:Settings)->dict:
                 tuned_held_out=as_score(combine_seeds(new)), seeds=[[r["job"]["seed"], s.accuracy.estimate] for r, s in zip(results, seen)], families=family_counts(zero, seen),
                 losses=[thinned(r["card"]["losses"]) for r in results])
 
-# %% ../nbs/21_course.ipynb #26eec762
+# %% ../nbs/21_course.ipynb #917718d8
 def stages_left(outcome)->list:
     "`[stage, tasks left after it]`, from the tasks found in the replies to the records kept."
     took = lambda rules: sum(outcome.rejects.get(rule, 0) for rule in rules)
@@ -250,13 +250,13 @@ def stages_left(outcome)->list:
         rows.append([stage, left])
     return rows
 
-# %% ../nbs/21_course.ipynb #c4bd98e3
+# %% ../nbs/21_course.ipynb #01af0368
 def distinct_pairs(texts:list[str], total:int)->dict:
     "Distinct word pairs among the first `total` pairs of the texts."
     pairs = [p for t in texts for w in [t.lower().split()] for p in zip(w, w[1:])][:total]
     return dict(distinct=len(set(pairs)), total=len(pairs))
 
-# %% ../nbs/21_course.ipynb #1c50e388
+# %% ../nbs/21_course.ipynb #132cdfe3
 def diversity(outcome)->dict:
     "Families among the kept records, word pairs before and after filtering (the same number of them), first words."
     kept = [f"{r.instruction} {r.input}".strip() for r in outcome.records]
@@ -268,7 +268,7 @@ def diversity(outcome)->dict:
     return dict(families=dict(families.most_common()), possible_families=len(FAMILIES) + ("everyday" in families), first_words=[list(p) for p in first.most_common(12)],
                 distinct2=dict(before=distinct_pairs(before, total), after=distinct_pairs(kept, total)))
 
-# %% ../nbs/21_course.ipynb #49de689a
+# %% ../nbs/21_course.ipynb #906538f9
 def compute_rows(by_base:dict[str, list[dict]])->list[dict]:
     "Predicted and measured seconds of tuning; the prediction is 6ND at the speed of the very first run, which is left out of the comparison."
     runs = [(base, r["card"]) for base, results in by_base.items() for r in results]
@@ -282,19 +282,19 @@ def compute_rows(by_base:dict[str, list[dict]])->list[dict]:
                              note=f"6ND at the {speed / 1e9:.1f} GFLOP/s of the first run; range over the runs"))
     return rows
 
-# %% ../nbs/21_course.ipynb #5a60d043
+# %% ../nbs/21_course.ipynb #83f5d68d
 TOY = "A toy of 3M parameters in an invented world: it shows that the recipe can do this, not how much a large model would gain."
 
-# %% ../nbs/21_course.ipynb #41924185
+# %% ../nbs/21_course.ipynb #c1d8513d
 def claim_follow(ledger:Path, base:str, results:list[dict], settings:Settings):
     "Does tuning make the base follow? Accuracy gained over the base's kinder count, item by item, averaged over seeds."
     items = settings.test()
     tuned = [sum(marks) / len(marks) for marks in zip(*(score(items, r["answers"]["seen"]).right for r in results))]
     gain = paired_bootstrap(tuned, [float(right) for right in untuned_scores(results, settings)[1].right])
-    append_claim(ledger, "follow", f"does tuning make the base '{base}' follow instructions it could not follow?", *as_score(gain).values(), [r["job"]["seed"] for r in results],
+    append_claim(ledger, "follow", f"does tuning the base '{base}' gain accuracy, even if a right first line is enough for the base?", *as_score(gain).values(), [r["job"]["seed"] for r in results],
                  verdict(gain, 0, "above"), TOY, "accuracy gained")
 
-# %% ../nbs/21_course.ipynb #e6618d2b
+# %% ../nbs/21_course.ipynb #bdad212d
 def claim_cost(ledger:Path, rows:list[dict], by_base:dict):
     "Can the price of tuning be told beforehand? Measured over predicted seconds; supported when the interval stays within a factor of two."
     predicted = {r["what"].split(", ")[1]: r["predicted"] for r in rows}
@@ -305,7 +305,7 @@ def claim_cost(ledger:Path, rows:list[dict], by_base:dict):
     append_claim(ledger, "cost", "does 6ND tell the seconds of a tuning run within a factor of two?", *as_score(ratio).values(), len(runs), says,
                  "Checks the formula on this machine; dollars for 7B parameters remain a projection.", "measured / predicted")
 
-# %% ../nbs/21_course.ipynb #d12c7197
+# %% ../nbs/21_course.ipynb #d4abd9f4
 def claim_parity(ledger:Path, pair:dict):
     "Is the tuned model as good as its teacher? Share of decisive pairs won; parity needs an interval within 45 to 55 %."
     if not pair["wins"] + pair["losses"]: return
@@ -314,7 +314,7 @@ def claim_parity(ledger:Path, pair:dict):
     append_claim(ledger, "parity", "does the tuned model win as often as its teacher, by the teacher's own judgement?", *as_score(share).values(), [0], says,
                  "The judge is a program with known biases; people differ. No difference shown is not parity.", "share of decisive pairs won")
 
-# %% ../nbs/21_course.ipynb #a2e4f3bf
+# %% ../nbs/21_course.ipynb #1e17a6e2
 def about_run(settings:Settings, jobs:list[dict], seconds:float)->dict:
     "Command, versions, seeds and hashes: what somebody needs to do it again."
     from importlib.metadata import version
@@ -322,7 +322,7 @@ def about_run(settings:Settings, jobs:list[dict], seconds:float)->dict:
                 versions={p: version(p) for p in ("torch", "transformers", "numpy")} | {"python": sys.version.split()[0]},
                 hashes={f"base {j['base']}": j["base_hash"][:12] for j in jobs} | {"records": jobs[0]["records"], f"template {settings.template}": get_template(settings.template).hash})
 
-# %% ../nbs/21_course.ipynb #854f245c
+# %% ../nbs/21_course.ipynb #05fc6175
 def collect(folder:Path, settings:Settings, teacher, outcome, jobs:list[dict], pairs:list[dict], taught:list[str], seconds:float)->dict:
     "The results of a run, in the shape of `results.SHAPE`."
     by_base = {b: [job_result(folder, j) for j in jobs if j["base"] == b] for b in settings.bases}
@@ -340,14 +340,14 @@ def collect(folder:Path, settings:Settings, teacher, outcome, jobs:list[dict], p
                              dollars=None if teacher.name.startswith("scripted") else teacher.cost()),
                 bases={b: base_figures(r, settings) for b, r in by_base.items()}, pairwise=pairs, compute=rows, claims=[asdict(c) for c in read_claims(ledger)])
 
-# %% ../nbs/21_course.ipynb #094a5347
+# %% ../nbs/21_course.ipynb #02760da4
 def check_place(folder:Path):
     "`OSError` unless `folder` can be made and written to."
     folder.mkdir(parents=True, exist_ok=True)
     probe = folder / ".writable"
     probe.write_text("yes"); probe.unlink()
 
-# %% ../nbs/21_course.ipynb #d1daecef
+# %% ../nbs/21_course.ipynb #81bd0326
 def run_course(
     folder, # where everything goes; what is there already is not done again
     settings:Settings=Settings(), # sizes

@@ -7,25 +7,25 @@ __all__ = ['item_record', 'check_answers', 'ask', 'Scores', 'score', 'combine_se
            'winner', 'toss_coins', 'read_replies', 'Replies', 'reply_key', 'judge_all', 'longest', 'share_of',
            'Pairwise', 'compare', 'one_order', 'pairwise_result', 'sample_table']
 
-# %% ../nbs/16_evaluation.ipynb #0c63e7c3
+# %% ../nbs/16_evaluation.ipynb #c25a20e2
 import json, os, random, textwrap
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable, NamedTuple
 
-# %% ../nbs/16_evaluation.ipynb #026edf5c
+# %% ../nbs/16_evaluation.ipynb #fe6d55e6
 from .families import Item, check, has_style, strict
 from .records import Record, Template, short_hash
 from .statistics import Interval, mcnemar, paired_bootstrap, seeds_interval, sign_test, wilson
 from .teacher import Teacher, TeacherError, judge_prompt, parse_verdict
 
-# %% ../nbs/16_evaluation.ipynb #0cd0677a
+# %% ../nbs/16_evaluation.ipynb #be832e76
 def item_record(item:Item)->Record:
     "The record of an item: its reference answer is the output, its family the source."
     return Record(item.instruction, item.input, item.answer, source=f"item of the family {item.family}")
 
-# %% ../nbs/16_evaluation.ipynb #efcbc536
+# %% ../nbs/16_evaluation.ipynb #3db78f00
 def check_answers(items:list[Item], answers:list[str], who:str="the model"):
     "`ValueError` unless there are items and `answers` holds one text for each."
     if not items: raise ValueError("no items: there is nothing to evaluate")
@@ -33,7 +33,7 @@ def check_answers(items:list[Item], answers:list[str], who:str="the model"):
     for i, answer in enumerate(answers, 1):
         if not isinstance(answer, str): raise ValueError(f"{who}, answer {i} of {len(answers)}: expected a text, got {type(answer).__name__}")
 
-# %% ../nbs/16_evaluation.ipynb #509e948d
+# %% ../nbs/16_evaluation.ipynb #54cb19a8
 def ask(
     answer_fn:Callable, # prompts -> answers, in order
     items:list[Item],
@@ -44,7 +44,7 @@ def ask(
     check_answers(items, answers)
     return answers
 
-# %% ../nbs/16_evaluation.ipynb #c68587a5
+# %% ../nbs/16_evaluation.ipynb #677f09b0
 @dataclass(frozen=True)
 class Scores:
     "Marks of one model, one an item: `right` (stock phrases forgiven), `strict` (not forgiven), `styled` (has a stock phrase); `families` of the items."
@@ -81,14 +81,14 @@ class Scores:
         lines = textwrap.wrap(", ".join(f"{name} {k}/{n}" for name, (k, n) in worst), 110)
         return "\n".join([f"right       {self.accuracy}", f"strict      {self.strict_accuracy}", f"with style  {self.style_share}", *lines])
 
-# %% ../nbs/16_evaluation.ipynb #d9071d9d
+# %% ../nbs/16_evaluation.ipynb #490bd4e7
 def score(items:list[Item], answers:list[str])->Scores:
     "Mark `answers` with the checkers of their items; `ValueError` unless there is one text an item."
     check_answers(items, answers)
     pairs = list(zip(items, answers))
     return Scores([item.family for item in items], [check(*pair) for pair in pairs], [strict(*pair) for pair in pairs], [has_style(answer) for answer in answers])
 
-# %% ../nbs/16_evaluation.ipynb #774142a6
+# %% ../nbs/16_evaluation.ipynb #ec83e591
 def combine_seeds(
     runs:list[Scores], # one a training seed, all on the same items
     marks:str="right", # or 'strict', or 'styled'
@@ -98,13 +98,13 @@ def combine_seeds(
     if any(run.families != runs[0].families for run in runs): raise ValueError("the runs were scored on different items: score all of them on the same test")
     return seeds_interval([getattr(run, marks) for run in runs])
 
-# %% ../nbs/16_evaluation.ipynb #54ea5af0
+# %% ../nbs/16_evaluation.ipynb #3dcd4021
 def family_counts(base:Scores, runs:list[Scores])->dict:
     "{family: {'base': {'k', 'n'}, 'tuned': {'k': [one a run], 'n'}}}, as `results.json` keeps it."
     tables = [run.by_family for run in runs]
     return {name: {"base": {"k": k, "n": n}, "tuned": {"k": [table[name][0] for table in tables], "n": n}} for name, (k, n) in base.by_family.items()}
 
-# %% ../nbs/16_evaluation.ipynb #1c29fb08
+# %% ../nbs/16_evaluation.ipynb #db492a04
 class Difference(NamedTuple):
     "Two models, or two phrasings, on the same items: items only one got right, McNemar's p, and the difference of the two shares."
     only_a: int
@@ -116,26 +116,26 @@ class Difference(NamedTuple):
         "As in `only a 40, only b 12, p = 0.0001, a - b = 0.080 [0.040, 0.121], n=350`."
         return f"only a {self.only_a}, only b {self.only_b}, p = {self.p:.2g}, a - b = {self.gap}"
 
-# %% ../nbs/16_evaluation.ipynb #b9288eb9
+# %% ../nbs/16_evaluation.ipynb #a2b87751
 def difference(a:Scores, b:Scores)->Difference:
     "Compare two scores item by item: McNemar's test and a paired bootstrap; `ValueError` when the items do not match."
     if a.families != b.families: raise ValueError("the two scores are not about the same items, so they cannot be compared item by item")
     only_a, only_b = sum(x and not y for x, y in zip(a.right, b.right)), sum(y and not x for x, y in zip(a.right, b.right))
     return Difference(only_a, only_b, mcnemar(only_a, only_b), paired_bootstrap(a.right, b.right))
 
-# %% ../nbs/16_evaluation.ipynb #78d6712c
+# %% ../nbs/16_evaluation.ipynb #170913e8
 def winner(verdict:str|None, a_first:bool)->str|None:
     "'a' or 'b' from a verdict about the places 'A' and 'B'; 'tie' and None (no verdict) stay."
     if verdict not in ("A", "B"): return verdict
     return "a" if (verdict == "A") == a_first else "b"
 
-# %% ../nbs/16_evaluation.ipynb #b4585755
+# %% ../nbs/16_evaluation.ipynb #fe818cb9
 def toss_coins(n:int, seed:int=0)->list[bool]:
     "`n` fair coins from a seed: True where the order with a first is asked first."
     rng = random.Random(f"coins {seed}")
     return [rng.random() < .5 for _ in range(n)]
 
-# %% ../nbs/16_evaluation.ipynb #de3fd336
+# %% ../nbs/16_evaluation.ipynb #b8ffd870
 def read_replies(path)->dict[str, str]:
     "{key: reply} from a file of judge's replies; a last line cut short is removed from the file, `ValueError` names any other bad line."
     data = Path(path).read_bytes() if Path(path).exists() else b""
@@ -147,7 +147,7 @@ def read_replies(path)->dict[str, str]:
         except (ValueError, KeyError, TypeError) as error: raise ValueError(f"{path}, line {number}: not a judge's reply; delete the line, or the file to judge anew") from error
     return replies
 
-# %% ../nbs/16_evaluation.ipynb #df6a2250
+# %% ../nbs/16_evaluation.ipynb #b439f11e
 class Replies(dict):
     "{key: judge's reply} that appends each new one to the file `path` at once."
     def __init__(self, path):
@@ -159,12 +159,12 @@ class Replies(dict):
         with self.path.open("a", encoding="utf-8") as file: file.write(json.dumps({"key": key, "reply": reply}) + "\n")
         super().__setitem__(key, reply)
 
-# %% ../nbs/16_evaluation.ipynb #ba3cae2c
+# %% ../nbs/16_evaluation.ipynb #2fb6e61f
 def reply_key(judge:Teacher, prompt:str)->str:
     "12 hex digits for the judge's model and the prompt."
     return short_hash([judge.model, prompt])
 
-# %% ../nbs/16_evaluation.ipynb #438c2541
+# %% ../nbs/16_evaluation.ipynb #a8feb5ab
 def judge_all(
     judge:Teacher, # anything with `model` and `ask(prompt, **sampling)` that returns a text
     prompts:list[str],
@@ -188,18 +188,18 @@ def judge_all(
             raise
         finally: pool.shutdown(cancel_futures=True)
 
-# %% ../nbs/16_evaluation.ipynb #8a508086
+# %% ../nbs/16_evaluation.ipynb #e900690f
 def longest(answers_a:list[str], answers_b:list[str])->list[str]:
     "The judge that only counts characters: 'a', 'b' or 'tie' for each pair."
     return ["tie" if len(a) == len(b) else "a" if len(a) > len(b) else "b" for a, b in zip(answers_a, answers_b)]
 
-# %% ../nbs/16_evaluation.ipynb #c89b7cf7
+# %% ../nbs/16_evaluation.ipynb #1d171515
 def share_of(marks)->Interval|None:
     "Wilson interval of the share of true `marks`; None when there are none to share."
     marks = list(marks)
     return wilson(sum(marks), len(marks)) if marks else None
 
-# %% ../nbs/16_evaluation.ipynb #fed6c5d9
+# %% ../nbs/16_evaluation.ipynb #713dc16d
 @dataclass(frozen=True)
 class Pairwise:
     "A blind comparison of a and b, one entry a pair: verdicts with a first and with b first ('A', 'B', 'tie', None), coins, the truth of both, the longer."
@@ -282,7 +282,7 @@ class Pairwise:
         head = f"{self.wins} wins, {self.ties} ties, {self.losses} losses in {self.n} pairs, {self.flips} flips, {self.unparsable} unparsable, p = {self.p:.2g}"
         return "\n".join([head, *(f"{name:18}{getattr(self, name)}" for name in shares)])
 
-# %% ../nbs/16_evaluation.ipynb #4229bbbc
+# %% ../nbs/16_evaluation.ipynb #37150e7f
 def compare(
     judge:Teacher, # any OpenAI-compatible model
     items:list[Item],
@@ -303,14 +303,14 @@ def compare(
     right_a, right_b = score(items, answers_a).right, score(items, answers_b).right
     return Pairwise(a_first, b_first, coins, right_a, right_b, longest(answers_a, answers_b))
 
-# %% ../nbs/16_evaluation.ipynb #054ae031
+# %% ../nbs/16_evaluation.ipynb #e2eb572b
 def one_order(pairs:Pairwise, order:str="coin")->tuple[int, int, int]:
     "(wins, ties, losses) of a when each pair counts in one order only: 'a first', 'b first' or 'coin'; no verdict is a tie."
     if order not in ("a first", "b first", "coin"): raise ValueError(f"no order {order!r}: choose 'a first', 'b first' or 'coin'")
     votes = [vote[0] if order == "a first" or order == "coin" and coin else vote[1] for vote, coin in zip(pairs.votes, pairs.coins)]
     return votes.count("a"), len(votes) - votes.count("a") - votes.count("b"), votes.count("b")
 
-# %% ../nbs/16_evaluation.ipynb #b01759cc
+# %% ../nbs/16_evaluation.ipynb #689065b0
 def pairwise_result(pairs:Pairwise, first:str, second:str)->dict:
     "A comparison as `results.json` keeps it; `first` and `second` name a and b; `ValueError` when no pair has a true winner."
     if pairs.judge_agreement is None: raise ValueError(f"{first} against {second}: the checkers see no difference in any of {pairs.n} pairs, so the judge cannot be checked; compare more items")
@@ -319,7 +319,7 @@ def pairwise_result(pairs:Pairwise, first:str, second:str)->dict:
     return {"first": first, "second": second, "n": pairs.n, "wins": pairs.wins, "ties": pairs.ties, "losses": pairs.losses, "flips": pairs.flips, "p": pairs.p,
             **orders, "judge_agreement": {"k": sum(agreed), "n": len(agreed)}}
 
-# %% ../nbs/16_evaluation.ipynb #5fab12f3
+# %% ../nbs/16_evaluation.ipynb #383c0936
 def sample_table(
     items:list[Item],
     answers:dict[str, list[str]], # {'base': ..., 'tuned': ..., 'teacher': ...}, one text an item

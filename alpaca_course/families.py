@@ -7,41 +7,41 @@ __all__ = ['OPENERS', 'CLOSERS', 'COMPILED', 'STYLE_OPENERS', 'STYLE_CLOSERS', '
            'phrasing_pattern', 'complete_slots', 'recognise', 'strip_style', 'has_style', 'check', 'strict',
            'wrong_answer', 'test_items']
 
-# %% ../nbs/06_families.ipynb #471e6369
+# %% ../nbs/06_families.ipynb #99e4a453
 import random, re
 
-# %% ../nbs/06_families.ipynb #19127ce3
+# %% ../nbs/06_families.ipynb #6b9846c6
 from . import wordgames
 from .tasks import FAMILIES, Item, read_question
 
-# %% ../nbs/06_families.ipynb #487c24f6
+# %% ../nbs/06_families.ipynb #f9f85f1a
 OPENERS = ["Please help me.", "Hello.", "Quick question.", "Here is a task.", "I need your help.", "Good morning.", "Try this one.", "One more thing.", "My teacher asks this.", "I am curious.",
            "This is for school.", "Dear friend.", "Now something else.", "I have forgotten it.", "Listen.", "You are clever.", "We play a game.", "Let us begin."]
 CLOSERS = ["Thank you.", "Thanks a lot.", "I am in a hurry.", "It is for a friend.", "Take your time.", "I will wait.", "My sister wants to know.", "That is all.", "It is important to me.",
            "I hope you can do it.", "Nobody else could help.", "My homework needs it.", "Then I can go home.", "You are very kind.", "We are all waiting.", "I asked yesterday too."]
 
-# %% ../nbs/06_families.ipynb #948713ab
+# %% ../nbs/06_families.ipynb #f68ff4f8
 def frame(rng:random.Random, instruction:str)->str:
     "The instruction with a remark before it, after it, or both."
     kind = rng.choice(["before", "after", "both"])
     before = rng.choice(OPENERS) + " " if kind != "after" else ""
     return before + instruction + (" " + rng.choice(CLOSERS) if kind != "before" else "")
 
-# %% ../nbs/06_families.ipynb #a3e3096c
+# %% ../nbs/06_families.ipynb #93bc1f08
 def unframe(instruction:str)->str:
     "The instruction without the remarks that `frame` may have added."
     for opener in OPENERS: instruction = instruction.removeprefix(opener + " ")
     for closer in CLOSERS: instruction = instruction.removesuffix(" " + closer)
     return instruction
 
-# %% ../nbs/06_families.ipynb #12696cdd
+# %% ../nbs/06_families.ipynb #692a67f5
 def make_item(family:str, slots:dict, phrasing:int, framed:random.Random|None=None)->Item:
     "The item of a family for given slots and phrasing; with a generator in `framed`, remarks are added."
     f = FAMILIES[family]
     instruction, input = (p.format(**slots) for p in f.phrasings[phrasing])
     return Item(family, frame(framed, instruction) if framed else instruction, input, f.answer(slots), slots, phrasing % len(f.phrasings))
 
-# %% ../nbs/06_families.ipynb #27fd54eb
+# %% ../nbs/06_families.ipynb #2236bfe8
 def draw_item(
     rng:random.Random, # the only source of chance
     family:str, # a name in `FAMILIES`
@@ -56,23 +56,23 @@ def draw_item(
     if isinstance(phrasing, str): phrasing = n - 1 if phrasing == "held-out" else rng.randrange(n - 1)
     return make_item(family, slots, phrasing, rng if framed else None)
 
-# %% ../nbs/06_families.ipynb #a61746fe
+# %% ../nbs/06_families.ipynb #f8d62d22
 def phrasing_pattern(form:str, patterns:dict)->re.Pattern:
     "Regular expression that finds the slots of one phrasing format in a text."
     escaped = re.escape(form)
     return re.compile(re.sub(r"\\\{(\w+)\\\}", lambda m: f"(?P<{m[1]}>{patterns[m[1]]})", escaped))
 
-# %% ../nbs/06_families.ipynb #4efc9619
+# %% ../nbs/06_families.ipynb #b7ddde4d
 def complete_slots(slots:dict)->dict|None:
     "Slots with what a question implies (`attribute`, `name`); None for a question nobody asks."
     if "question" not in slots: return slots
     found = read_question(slots["question"])
     return found and slots | dict(attribute=found[0], name=found[1])
 
-# %% ../nbs/06_families.ipynb #555b37e2
+# %% ../nbs/06_families.ipynb #fd92ce52
 COMPILED = [(f.name, i, phrasing_pattern(a, f.patterns), phrasing_pattern(b, f.patterns)) for f in FAMILIES.values() for i, (a, b) in enumerate(f.phrasings)]
 
-# %% ../nbs/06_families.ipynb #f4b91846
+# %% ../nbs/06_families.ipynb #b9cc57aa
 def recognise(instruction:str, input:str="")->Item|None:
     "The item a text asks for, in any phrasing, framed or not; None when no family fits."
     for text in dict.fromkeys([unframe(instruction.strip()), instruction.strip()]):
@@ -82,11 +82,11 @@ def recognise(instruction:str, input:str="")->Item|None:
                 answer = slots and FAMILIES[family].answer(slots)
                 if answer: return Item(family, instruction, input, answer, slots, i)
 
-# %% ../nbs/06_families.ipynb #dfb708d4
+# %% ../nbs/06_families.ipynb #3eee7d13
 STYLE_OPENERS = ["Sure!", "Of course!", "Certainly!", "Here you go:"]
 STYLE_CLOSERS = ["I hope this helps.", "Let me know if you need more."]
 
-# %% ../nbs/06_families.ipynb #618b3c7b
+# %% ../nbs/06_families.ipynb #780bfa7f
 def strip_style(text:str)->str:
     "The text without the stock phrases around it: `'Sure! red I hope this helps.'` -> `'red'`."
     text = text.strip()
@@ -94,23 +94,24 @@ def strip_style(text:str)->str:
     for closer in STYLE_CLOSERS: text = text.removesuffix(closer).strip()
     return text
 
-# %% ../nbs/06_families.ipynb #3b89bb70
+# %% ../nbs/06_families.ipynb #cee3c994
 def has_style(text:str)->bool:
     "Whether a stock phrase stands before or after the text."
     return strip_style(text) != text.strip()
 
-# %% ../nbs/06_families.ipynb #b7b472bd
+# %% ../nbs/06_families.ipynb #93af10ed
 def check(item:Item, output:str)->bool:
-    "Whether the output is right when its style is forgiven: the right value, and nothing wrong."
+    "Whether the output is right when its style is forgiven: the right value, nothing wrong, and no further lines after it."
     text = strip_style(output)
-    return bool(text) and bool(FAMILIES[item.family].check(item.slots, text, item.answer))
+    runs_on = len(text.splitlines()) > len(item.answer.splitlines())
+    return bool(text) and not runs_on and bool(FAMILIES[item.family].check(item.slots, text, item.answer))
 
-# %% ../nbs/06_families.ipynb #a1cfb417
+# %% ../nbs/06_families.ipynb #f7a4b81f
 def strict(item:Item, output:str)->bool:
     "Whether the output is right and says nothing more: no stock phrase around it."
     return check(item, output) and not has_style(output)
 
-# %% ../nbs/06_families.ipynb #67fda62b
+# %% ../nbs/06_families.ipynb #1d34b074
 def wrong_answer(rng:random.Random, item:Item)->str:
     "A plausible answer that the check calls wrong: another item's of the family, else of another family."
     for family in [item.family] * 20 + list(FAMILIES):
@@ -118,7 +119,7 @@ def wrong_answer(rng:random.Random, item:Item)->str:
         if not check(item, other): return other
     raise ValueError(f"no wrong answer found for {item}")
 
-# %% ../nbs/06_families.ipynb #cb36b327
+# %% ../nbs/06_families.ipynb #9732d40f
 def test_items(
     per_family:int=17, # items of each family
     seed:int=0, # another seed, another test

@@ -8,27 +8,27 @@ __all__ = ['END', 'PAD', 'RECIPES', 'BLOCK', 'anonymous', 'new_tokenizer', 'trai
            'fact_prompts', 'completes', 'own_format', 'until_next', 'fair_part', 'measure_base', 'gate', 'file_hash',
            'model_card', 'shipped_tokenizer', 'train_with_bar', 'save_base', 'build_base']
 
-# %% ../nbs/17_pretraining.ipynb #073924fa
+# %% ../nbs/17_pretraining.ipynb #39bb3dcf
 import hashlib, itertools, json, math, os, random, re, time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Callable, Iterator
 
-# %% ../nbs/17_pretraining.ipynb #bebadd11
+# %% ../nbs/17_pretraining.ipynb #5dc9cf4a
 from .corpus import FEW_WRAPPERS, documents, many_wrapper, wrap
 from .families import FAMILIES, Item, check, test_items
 from .microworld import WORLD, data_folder, make_name
 from .records import TEMPLATES, Record
 
-# %% ../nbs/17_pretraining.ipynb #871af958
+# %% ../nbs/17_pretraining.ipynb #836d0bc6
 def anonymous(text:str, rng:random.Random)->str:
     "The text with each name of the world replaced by a random one."
     return re.sub(r"\b[A-Z][a-z]+\b", lambda m: make_name(rng) if m[0] in WORLD.entities else m[0], text)
 
-# %% ../nbs/17_pretraining.ipynb #5a71cfca
+# %% ../nbs/17_pretraining.ipynb #76649a4a
 END, PAD = "<|end|>", "<|pad|>"
 
-# %% ../nbs/17_pretraining.ipynb #5c57ceea
+# %% ../nbs/17_pretraining.ipynb #7099cc31
 def new_tokenizer():
     "An untrained byte-level BPE tokenizer in which the first word of a line is the same token as after a space."
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers
@@ -37,7 +37,7 @@ def new_tokenizer():
     tokenizer.decoder = decoders.Sequence([decoders.ByteLevel(), decoders.Replace(" \n", "\n"), decoders.Replace("\n ", "\n"), decoders.Strip(" ", 1, 0)])
     return tokenizer
 
-# %% ../nbs/17_pretraining.ipynb #bc2ee3ee
+# %% ../nbs/17_pretraining.ipynb #c542762d
 def train_tokenizer(vocabulary:int=1536, texts:int=30_000, seed:int=0, template_words:str=""):
     "A `PreTrainedTokenizerFast` learnt from anonymous corpus text; `template_words` are mixed in so that prompt templates stay short."
     from tokenizers import pre_tokenizers, trainers
@@ -48,7 +48,7 @@ def train_tokenizer(vocabulary:int=1536, texts:int=30_000, seed:int=0, template_
     tokenizer.train_from_iterator(sample, trainer)
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token=END, pad_token=PAD, clean_up_tokenization_spaces=False)
 
-# %% ../nbs/17_pretraining.ipynb #7c08ebd3
+# %% ../nbs/17_pretraining.ipynb #de75aab3
 @dataclass(frozen=True)
 class Recipe:
     "All that decides a base model: shape, data and schedule. Two runs of one recipe on one machine give the same weights."
@@ -58,11 +58,11 @@ class Recipe:
     @property
     def steps(self)->int: return self.trunk_steps + self.branch_steps
 
-# %% ../nbs/17_pretraining.ipynb #3d4742ac
+# %% ../nbs/17_pretraining.ipynb #0292c56f
 RECIPES = {"few": Recipe(), "many": Recipe(wrappers="many"),
            "small": Recipe(hidden=128, layers=4, heads=4, feedforward=352, rows=16, learning_rate=4e-3, trunk_steps=1000, branch_steps=500)}
 
-# %% ../nbs/17_pretraining.ipynb #c24880e1
+# %% ../nbs/17_pretraining.ipynb #7e9b97cb
 def new_model(recipe:Recipe):
     "A freshly initialised `LlamaForCausalLM` of the recipe's shape."
     import torch
@@ -71,7 +71,7 @@ def new_model(recipe:Recipe):
     return LlamaForCausalLM(LlamaConfig(vocab_size=recipe.vocabulary, hidden_size=recipe.hidden, intermediate_size=recipe.feedforward, num_hidden_layers=recipe.layers,
         num_attention_heads=recipe.heads, num_key_value_heads=recipe.heads, max_position_embeddings=512, tie_word_embeddings=True, bos_token_id=None, eos_token_id=0, pad_token_id=1, attn_implementation="eager"))
 
-# %% ../nbs/17_pretraining.ipynb #cb40a9be
+# %% ../nbs/17_pretraining.ipynb #77822858
 def rows_of(tokenizer, stream:Iterator[str], length:int)->Iterator[list[int]]:
     "Rows of exactly `length` token ids: whole documents, each closed by the end token, the last one cut."
     row = []
@@ -81,16 +81,16 @@ def rows_of(tokenizer, stream:Iterator[str], length:int)->Iterator[list[int]]:
             yield row[:length]
             row = []
 
-# %% ../nbs/17_pretraining.ipynb #e81c2c26
+# %% ../nbs/17_pretraining.ipynb #3b3aba63
 def rate_at(step:int, recipe:Recipe)->float:
     "Learning rate of a step: linear warm-up, constant through the trunk, then linear decay over the branch."
     if step < recipe.warmup: return recipe.learning_rate * (step + 1) / recipe.warmup
     return recipe.learning_rate * min(1, (recipe.steps - step) / max(1, recipe.branch_steps))
 
-# %% ../nbs/17_pretraining.ipynb #f07cce9e
+# %% ../nbs/17_pretraining.ipynb #994aad17
 BLOCK = 50
 
-# %% ../nbs/17_pretraining.ipynb #4f3355dd
+# %% ../nbs/17_pretraining.ipynb #b0ba496f
 def batches(tokenizer, recipe:Recipe, start:int, stop:int)->Iterator[list[list[int]]]:
     "Batches for steps `start` to `stop`; a block of 50 steps depends on the recipe and its own number only."
     for block in range(start // BLOCK, math.ceil(stop / BLOCK)):
@@ -100,7 +100,7 @@ def batches(tokenizer, recipe:Recipe, start:int, stop:int)->Iterator[list[list[i
             batch = list(itertools.islice(rows, recipe.rows))
             if step >= start: yield batch
 
-# %% ../nbs/17_pretraining.ipynb #970daf14
+# %% ../nbs/17_pretraining.ipynb #154698aa
 def save_checkpoint(path:Path, state:dict):
     "Write `state` to `path` in one move: the old file stays until the new one is complete."
     import torch
@@ -108,14 +108,14 @@ def save_checkpoint(path:Path, state:dict):
     torch.save(state, temporary)
     os.replace(temporary, path)
 
-# %% ../nbs/17_pretraining.ipynb #f924cf5e
+# %% ../nbs/17_pretraining.ipynb #f0cd288b
 def compute_dtype():
     "bfloat16 where the hardware multiplies it natively, float32 elsewhere."
     import torch
     native = torch.cuda.is_available() and torch.cuda.is_bf16_supported() or torch.cpu._is_avx512_bf16_supported()
     return torch.bfloat16 if native else torch.float32
 
-# %% ../nbs/17_pretraining.ipynb #c441fbd9
+# %% ../nbs/17_pretraining.ipynb #f4a67118
 def train_step(model, optimizer, batch:list[list[int]], rate:float)->float:
     "One optimiser step on rows of token ids at a learning rate; returns the mean loss per token (nats)."
     import torch
@@ -129,7 +129,7 @@ def train_step(model, optimizer, batch:list[list[int]], rate:float)->float:
     optimizer.step()
     return loss.item()
 
-# %% ../nbs/17_pretraining.ipynb #3e633c98
+# %% ../nbs/17_pretraining.ipynb #19aca10f
 def start_state(recipe:Recipe, snapshot:dict|None):
     "Model, optimiser, step and losses: fresh, or as a checkpoint says."
     import torch
@@ -139,7 +139,7 @@ def start_state(recipe:Recipe, snapshot:dict|None):
     model.load_state_dict(snapshot["model"]); optimizer.load_state_dict(snapshot["optimizer"])
     return model, optimizer, snapshot["step"], list(snapshot["losses"])
 
-# %% ../nbs/17_pretraining.ipynb #08926103
+# %% ../nbs/17_pretraining.ipynb #82c66253
 def train_base(
     recipe:Recipe, # what to train
     tokenizer, # its tokenizer
@@ -162,34 +162,34 @@ def train_base(
         if step % every == 0 or step == stop: save_checkpoint(path, dict(model=model.state_dict(), optimizer=optimizer.state_dict(), step=step, losses=losses))
     return model.eval(), losses
 
-# %% ../nbs/17_pretraining.ipynb #3ebe1eaf
+# %% ../nbs/17_pretraining.ipynb #b47fe414
 def fact_prompts()->list[tuple[str, str]]:
     "(beginning of a statement, value) for each fact of the world: `('The color of Pailo is', 'red')`."
     return [(f"The {a} of {e.name} is", v) for e in WORLD.entities.values() for a, v in e.facts.items()]
 
-# %% ../nbs/17_pretraining.ipynb #be97bf9e
+# %% ../nbs/17_pretraining.ipynb #ea16a4ec
 def completes(text:str, value:str)->bool:
     "Whether a completion starts with the value as a whole word."
     return re.match(rf"{re.escape(value)}\b", text.strip()) is not None
 
-# %% ../nbs/17_pretraining.ipynb #42e6ea02
+# %% ../nbs/17_pretraining.ipynb #2434db3a
 def own_format(item:Item, rng:random.Random, wrappers:str)->tuple[str, str]:
     "(prompt, heading): the item in a wrapper of the base's own kind, cut before the answer, and what the next exercise would start with."
     wrapper = rng.choice(FEW_WRAPPERS) if wrappers == "few" else many_wrapper(rng)
     return wrap(wrapper, item.instruction, item.input, "").rstrip(), wrapper.split("{")[0].strip()
 
-# %% ../nbs/17_pretraining.ipynb #81b75869
+# %% ../nbs/17_pretraining.ipynb #6a42e770
 def until_next(text:str, heading:str)->str:
     "The answer alone: what stands before the next exercise's heading."
     return text.split("\n" + heading)[0].strip() if heading else text.strip()
 
-# %% ../nbs/17_pretraining.ipynb #94283e80
+# %% ../nbs/17_pretraining.ipynb #40007fee
 def fair_part(item:Item, text:str)->str:
     "The first line of an output if that is right, else all of it: a base that answers and runs on has answered."
     first = text.strip().split("\n")[0]
     return first if check(item, first) else text
 
-# %% ../nbs/17_pretraining.ipynb #12ed36eb
+# %% ../nbs/17_pretraining.ipynb #a80425f7
 def measure_base(
     answer:Callable, # prompts -> texts, greedy, at most 64 new tokens each
     wrappers:str, # the base's own kind: 'few' or 'many'
@@ -207,7 +207,7 @@ def measure_base(
     return dict(facts=[sum(completes(t, v) for t, (_, v) in zip(said, facts)), len(facts)], own_format=[sum(own), len(own)], zero_shot=[sum(zero), len(zero)],
                 zero_shot_first_line=[sum(first_line), len(zero)], families=families)
 
-# %% ../nbs/17_pretraining.ipynb #98f518a0
+# %% ../nbs/17_pretraining.ipynb #5191018e
 def gate(measured:dict, wrappers:str)->list[tuple[str, float, str, bool]]:
     "(question, figure, bound, passed) for each condition under which a base may be shipped."
     share = lambda pair: pair[0] / pair[1]
@@ -218,12 +218,12 @@ def gate(measured:dict, wrappers:str)->list[tuple[str, float, str, bool]]:
     if wrappers == "few": rows.append(("zero-shot accuracy in the Alpaca template", share(measured["zero_shot"]), "<= 0.10", share(measured["zero_shot"]) <= .1))
     return rows
 
-# %% ../nbs/17_pretraining.ipynb #1c187aaf
+# %% ../nbs/17_pretraining.ipynb #16502a7c
 def file_hash(path:Path)->str:
     "SHA-256 of a file, 64 hex digits."
     return hashlib.sha256(Path(path).read_bytes()).hexdigest()
 
-# %% ../nbs/17_pretraining.ipynb #8b583716
+# %% ../nbs/17_pretraining.ipynb #e758f425
 def model_card(name:str, recipe:Recipe, measured:dict, sha256:str, tokens:int)->str:
     "Markdown card of a base: what it is, how it was made, what was measured, and what it falls short of."
     from alpaca_course.statistics import wilson
@@ -240,7 +240,7 @@ def model_card(name:str, recipe:Recipe, measured:dict, sha256:str, tokens:int)->
     weak = [f"{n} {k}/{of}" for n, (k, of) in measured["families"].items() if k < .8 * of]
     return "\n".join(lines + ["", f"Families below 0.80 in its own format: {', '.join(weak) or 'none'}.", ""])
 
-# %% ../nbs/17_pretraining.ipynb #c71a55ab
+# %% ../nbs/17_pretraining.ipynb #4faec5b3
 def shipped_tokenizer(folder:Path):
     "The bases' tokenizer: read from `folder`, or trained once and kept there."
     from transformers import PreTrainedTokenizerFast
@@ -249,7 +249,7 @@ def shipped_tokenizer(folder:Path):
         train_tokenizer(template_words=re.sub(r"\{\w+\}", "", words)).save_pretrained(folder)
     return PreTrainedTokenizerFast.from_pretrained(folder)
 
-# %% ../nbs/17_pretraining.ipynb #18697b15
+# %% ../nbs/17_pretraining.ipynb #96f5c398
 def train_with_bar(recipe:Recipe, tokenizer, folder:Path, snapshot:Path|None=None, stop:int|None=None):
     "`train_base` with a progress bar on standard error; returns its result."
     from tqdm import tqdm
@@ -258,7 +258,7 @@ def train_with_bar(recipe:Recipe, tokenizer, folder:Path, snapshot:Path|None=Non
         def on_step(step, loss): bar.set_postfix_str(f"loss {loss:.2f}", refresh=False); bar.update(step - bar.n)
         return train_base(recipe, tokenizer, folder, snapshot, stop, on_step=on_step)
 
-# %% ../nbs/17_pretraining.ipynb #c3449089
+# %% ../nbs/17_pretraining.ipynb #5f90f3d4
 def save_base(name:str, recipe:Recipe, model, tokenizer, out:Path, losses:list[float])->Path:
     "Write a finished base: bfloat16 safetensors, tokenizer, recipe, measurement, card."
     import torch
@@ -274,7 +274,7 @@ def save_base(name:str, recipe:Recipe, model, tokenizer, out:Path, losses:list[f
     (folder / "README.md").write_text(model_card(name, recipe, measured, sha256, tokens))
     return folder
 
-# %% ../nbs/17_pretraining.ipynb #b04bb31a
+# %% ../nbs/17_pretraining.ipynb #55b91efe
 def build_base(
     name:str, # 'few', 'many' or 'small'
     out:Path, # for checkpoints and the finished model

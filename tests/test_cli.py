@@ -53,7 +53,7 @@ def test_bad_records_are_explained(tmp_path, name):
     (["course", "--model", "no-such-teacher", "--quick"], ["no-such-teacher"]),
 ])
 def test_bad_options_are_explained(tmp_path, args, words):
-    (tmp_path / "good.jsonl").write_text(RECORD)
+    (tmp_path / "good.jsonl").write_text(RECORD * 3)
     explained(run(*args, cwd=tmp_path), *words)
 
 
