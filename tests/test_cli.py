@@ -84,8 +84,8 @@ def test_endpoint_down_is_explained(tmp_path):
 def test_missing_key_and_refused_model_are_explained(tmp_path):
     with scripted_teacher() as url:
         explained(run("course", "--quick", cwd=tmp_path, env=dict(OPENAI_BASE_URL=url, ALPACA_TEACHER_MODEL="teacher-large")), "OPENAI_API_KEY")
-        explained(run("course", "--quick", cwd=tmp_path, env=dict(OPENAI_BASE_URL=url, OPENAI_API_KEY="k", ALPACA_TEACHER_MODEL="gpt-zero")), "gpt-zero")
-        assert "secret" not in "".join(p.read_text() for p in tmp_path.rglob("*.jsonl"))
+        explained(run("course", "--quick", cwd=tmp_path, env=dict(OPENAI_BASE_URL=url, OPENAI_API_KEY="key-31415926", ALPACA_TEACHER_MODEL="gpt-zero")), "gpt-zero")
+        assert "31415926" not in "".join(p.read_text() for p in tmp_path.rglob("*.json*"))
 
 
 # ---- a run that is disturbed
@@ -132,7 +132,7 @@ def test_full_disk_is_explained_and_the_run_goes_on(undisturbed, tmp_path):
 
 def test_full_disk_while_tuning_is_explained(undisturbed, tmp_path):
     shutil.copytree(undisturbed, tmp_path / "_course", ignore=shutil.ignore_patterns("models", "runs", "results.json", "report.html"))
-    explained(run("course", "--quick", cwd=tmp_path, limit=2_000_000), "few")
+    explained(run("course", "--quick", cwd=tmp_path, limit=1_000_000), "few")
     assert run("course", "--quick", cwd=tmp_path).returncode == 0
     assert figures(tmp_path / "_course") == figures(undisturbed)
 

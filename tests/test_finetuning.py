@@ -83,7 +83,7 @@ def test_a_full_disk_is_one_sentence_and_the_last_checkpoint_stays(tiny, tmp_pat
     steps = []
     tune(tiny, RECORDS, TEMPLATE, tmp_path/"out", epochs=2, on_progress=lambda step, *_: steps.append(step))
     tune(tiny, RECORDS, TEMPLATE, tmp_path/"whole", epochs=2)
-    assert steps[0] == (10 if every < 1 else 1)
+    assert 1 < steps[0] <= 10 if every < 1 else steps[0] == 1  # checkpoints keep a pause that grows with what they cost
     assert same(tmp_path/"out", tmp_path/"whole")
 
 LOAD = """
