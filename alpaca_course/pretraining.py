@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['END', 'PAD', 'RECIPES', 'BLOCK', 'anonymous', 'new_tokenizer', 'train_tokenizer', 'Recipe', 'new_model', 'rows_of',
-           'rate_at', 'batches', 'save_checkpoint', 'compute_dtype', 'train_step', 'start_state', 'train_base',
-           'fact_prompts', 'completes', 'own_format', 'until_next', 'fair_part', 'measure_base', 'gate', 'file_hash',
-           'model_card', 'shipped_tokenizer', 'train_with_bar', 'save_base', 'build_base']
+           'rate_at', 'batches', 'save_checkpoint', 'compute_dtype', 'new_optimizers', 'train_step', 'start_state',
+           'train_base', 'fact_prompts', 'completes', 'own_format', 'until_next', 'fair_part', 'measure_base', 'gate',
+           'file_hash', 'model_card', 'shipped_tokenizer', 'train_with_bar', 'save_base', 'build_base']
 
 # %% ../nbs/17_pretraining.ipynb #39bb3dcf
 import hashlib, itertools, json, math, os, random, re, time
@@ -54,7 +54,7 @@ class Recipe:
     "All that decides a base model: shape, data and schedule. Two runs of one recipe on one machine give the same weights."
     hidden:int = 192; layers:int = 6; heads:int = 6; feedforward:int = 512; vocabulary:int = 1536
     length:int = 192; rows:int = 24; learning_rate:float = 3e-3; warmup:int = 100; seed:int = 1
-    trunk_steps:int = 2600; branch_steps:int = 1400; wrappers:str = "few"; share:float = .4
+    trunk_steps:int = 2000; branch_steps:int = 2200; wrappers:str = "few"; share:float = .45
     @property
     def steps(self)->int: return self.trunk_steps + self.branch_steps
 
@@ -116,28 +116,36 @@ def compute_dtype():
     return torch.bfloat16 if native else torch.float32
 
 # %% ../nbs/17_pretraining.ipynb #f4a67118
-def train_step(model, optimizer, batch:list[list[int]], rate:float)->float:
-    "One optimiser step on rows of token ids at a learning rate; returns the mean loss per token (nats)."
+def new_optimizers(model)->list:
+    "Muon for the matrices of the layers, AdamW for embeddings and norms; both with updates of AdamW's size, so that one learning rate serves both."
     import torch
-    for group in optimizer.param_groups: group["lr"] = rate
+    inner = {name: p for name, p in model.named_parameters() if p.ndim == 2 and "embed" not in name}
+    rest = [p for name, p in model.named_parameters() if name not in inner]
+    return [torch.optim.Muon(inner.values(), lr=0., weight_decay=.1, momentum=.95, adjust_lr_fn="match_rms_adamw"), torch.optim.AdamW(rest, lr=0., betas=(.9, .95), weight_decay=0, fused=True)]
+
+def train_step(model, optimizers:list, batch:list[list[int]], rate:float)->float:
+    "One step of all optimisers on rows of token ids at a learning rate; returns the mean loss per token (nats)."
+    import torch
+    for group in (g for o in optimizers for g in o.param_groups): group["lr"] = rate
     ids = torch.tensor(batch, device=model.device)
     with torch.autocast(model.device.type, compute_dtype(), enabled=compute_dtype() != torch.float32):
         logits = model(input_ids=ids, use_cache=False).logits
     loss = torch.nn.functional.cross_entropy(logits[:, :-1].reshape(-1, logits.shape[-1]).float(), ids[:, 1:].reshape(-1))
-    optimizer.zero_grad(); loss.backward()
+    model.zero_grad(); loss.backward()
     torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-    optimizer.step()
+    for o in optimizers: o.step()
     return loss.item()
 
 # %% ../nbs/17_pretraining.ipynb #19aca10f
 def start_state(recipe:Recipe, snapshot:dict|None):
-    "Model, optimiser, step and losses: fresh, or as a checkpoint says."
+    "Model, optimisers, step and losses: fresh, or as a checkpoint says."
     import torch
     model = new_model(recipe).to("cuda" if torch.cuda.is_available() else "cpu")
-    optimizer = torch.optim.AdamW(model.parameters(), lr=recipe.learning_rate, betas=(.9, .95), weight_decay=.1)
-    if not snapshot: return model, optimizer, 0, []
-    model.load_state_dict(snapshot["model"]); optimizer.load_state_dict(snapshot["optimizer"])
-    return model, optimizer, snapshot["step"], list(snapshot["losses"])
+    optimizers = new_optimizers(model)
+    if not snapshot: return model, optimizers, 0, []
+    model.load_state_dict(snapshot["model"])
+    for optimizer, state in zip(optimizers, snapshot["optimizers"]): optimizer.load_state_dict(state)
+    return model, optimizers, snapshot["step"], list(snapshot["losses"])
 
 # %% ../nbs/17_pretraining.ipynb #82c66253
 def train_base(
@@ -153,13 +161,13 @@ def train_base(
     import torch
     path = Path(folder) / "checkpoint.pt"
     source = path if path.exists() else snapshot
-    model, optimizer, step, losses = start_state(recipe, torch.load(source, weights_only=True) if source else None)
+    model, optimizers, step, losses = start_state(recipe, torch.load(source, weights_only=True) if source else None)
     stop = recipe.steps if stop is None else stop
     for batch in batches(tokenizer, recipe, step, stop):
-        losses.append(train_step(model, optimizer, batch, rate_at(step, recipe)))
+        losses.append(train_step(model, optimizers, batch, rate_at(step, recipe)))
         step += 1
         on_step(step, losses[-1])
-        if step % every == 0 or step == stop: save_checkpoint(path, dict(model=model.state_dict(), optimizer=optimizer.state_dict(), step=step, losses=losses))
+        if step % every == 0 or step == stop: save_checkpoint(path, dict(model=model.state_dict(), optimizers=[o.state_dict() for o in optimizers], step=step, losses=losses))
     return model.eval(), losses
 
 # %% ../nbs/17_pretraining.ipynb #b47fe414
