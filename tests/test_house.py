@@ -86,7 +86,7 @@ def test_tree_names_only_folders_that_exist():
     names = [line.split()[0] for line in tree.splitlines()]
     assert [name for name in names if not (ROOT/name).exists()] == []
 
-def test_lessons_are_numbered_without_a_gap(): assert [path.name[:2] for path in LESSONS] == [f'{i:02}' for i in range(23)]
+def test_lessons_are_numbered_without_a_gap(): assert [path.name[:2] for path in LESSONS] == [f'{i:02}' for i in range(40)]
 
 def test_every_lesson_is_in_the_table():
     assert re.findall(r'^\| \d\d \| \[[^]]+\]\(nbs/(\d\d_\w+\.ipynb)\) \|', README, re.M) == [path.name for path in LESSONS]

@@ -1,5 +1,5 @@
 """The exact filter against rouge-score, on random and on realistic text, at easy and at nasty thresholds."""
-import random, subprocess, sys
+import math, random, subprocess, sys
 from fractions import Fraction
 
 import pytest
@@ -48,6 +48,58 @@ def test_decisions_are_those_of_rouge_score(seed):
             if kept: assert (neighbour, score) == (None, 0.)
             else: assert neighbour in fast.texts and score == published(neighbour, text) > threshold
         assert fast.texts == brute_force(texts, threshold, published)
+
+def related(rng, total):
+    "Random texts, many of them an earlier one with words left out, put in, doubled, exchanged or in another order; words are few or many, even or by Zipf's law."
+    vocabulary = [chr(97 + i % 26) + str(i // 26 or '') for i in range(rng.choice([1, 2, 4, 9, 30, 200]))]
+    weights = [1 / (i + 1) ** rng.choice([0, 1, 1.5]) for i in range(len(vocabulary))]
+    fresh = lambda most: rng.choices(vocabulary, weights, k=rng.randrange(most))
+    texts = [fresh(12)]
+    while len(texts) < total:
+        text = list(rng.choice(texts)) if rng.random() < .6 else fresh(rng.choice([2, 6, 12, 12, 50]))
+        for _ in range(rng.randrange(4)):
+            at = rng.randrange(len(text) + 1)
+            text[at:at + rng.randrange(3)] = rng.choice([[], fresh(3), text[at:at + 2] * 2])
+        if rng.random() < .15: rng.shuffle(text)
+        texts.append(text)
+    return [rng.choice([' ', ', ', '\n', ' - ']).join(text).title() if rng.random() < .5 else ' '.join(text) for text in texts]
+
+def edges(scores):
+    "Thresholds in (0, 1] where a decision may turn: every score, the numbers next to it on either side, and the ends."
+    ends = {5e-324, 1e-300, 1e-9, math.nextafter(1, 0), 1.}
+    return sorted(ends | {t for score in scores for t in (math.nextafter(score, 0), score, math.nextafter(score, 1)) if 0 < t <= 1})
+
+def wrong(texts, threshold, score):
+    "The first decision, in order and against everything kept so far, that is not that of `score`: None, or the text and both answers."
+    fast, kept = NoveltyFilter(threshold), []
+    for text in texts:
+        near = next(((old, score(old, text)) for old in kept if score(old, text) > threshold), (None, 0.))  # the earliest
+        if near[0] is None: kept.append(text)
+        answer = fast.check(text)
+        if answer != (near[0] is None, *near) or fast.texts != kept: return text, answer, near
+
+def smallest(texts, fails):
+    "`texts` without those that are not needed for `fails(texts)`."
+    for text in list(texts):
+        rest = [t for t in texts if t is not text]
+        if fails(rest): texts = rest
+    return texts
+
+@pytest.mark.parametrize('seed', range(40))
+def test_every_edge_of_every_decision(seed):
+    rng = random.Random(seed)
+    texts = related(rng, 28) + rng.sample(STRANGE, 4)
+    scores = {(a, b): published(a, b) for a in texts for b in texts}
+    thresholds = edges(scores.values())
+    for threshold in rng.sample(thresholds, min(120, len(thresholds))) + [5e-324, math.nextafter(1, 0), 1, 1.]:
+        fails = lambda texts: wrong(texts, threshold, lambda a, b: scores[a, b])
+        assert not fails(texts), (threshold, few := smallest(texts, fails), fails(few))
+
+def test_the_search_for_a_small_example_works(monkeypatch):
+    texts = related(random.Random(1), 30) + ['a b c d', 'a b c d']
+    monkeypatch.setattr(NoveltyFilter, 'neighbour', lambda self, text: (None, 0.))
+    few = smallest(texts, lambda texts: wrong(texts, .5, rouge_l))
+    assert len(few) == 2 and rouge_l(*few) > .5
 
 @pytest.mark.parametrize('threshold', [.4, .7, .8, .95])
 def test_decisions_stay_right_when_the_index_is_sorted_anew(threshold):
