@@ -74,7 +74,7 @@ def test_a_run_begun_without_a_budget_counts_what_it_has_used(tmp_path):
     teacher = Wild(6, .2)
     generate(teacher, SEEDS, 40, tmp_path/'log.jsonl')
     budget = Budget(tokens=10)
-    outcome = generate(teacher, SEEDS, 80, tmp_path/'log.jsonl', budget=budget)
+    outcome = generate(teacher, SEEDS, 2000, tmp_path/'log.jsonl', budget=budget)  # far more than the replies that were in the air when the first call ended
     assert budget.used.tokens >= teacher.bill > 10 and outcome.stopped.startswith('budget reached') and len(outcome) >= 40
 
 @pytest.mark.parametrize('options, says', [(dict(dollars=1), 'no price is known for the model strange'), (dict(tokens=0), '0 tokens is no limit'), (dict(dollars=float('nan')), 'no limit'), (dict(), 'dollars, tokens or both')])
