@@ -63,7 +63,7 @@ def sampling(args)->dict:
 def limits(args):
     "The budget that the options set; None without one."
     from alpaca_course.budget import Budget
-    return Budget(args.budget_dollars, args.budget_tokens) if args.budget_dollars or args.budget_tokens else None
+    return None if args.budget_dollars is args.budget_tokens is None else Budget(args.budget_dollars, args.budget_tokens)
 
 def forecast_text(args, seeds)->str:
     "What `generate` with these options may cost, and what its basis is."
