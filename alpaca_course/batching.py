@@ -23,9 +23,9 @@ from .records import Record, Template
 
 # %% ../nbs/28_batching.ipynb #be11a87d
 def join_parts(prompt:list[int], answer:list[int], end:int, max_length:int, loss_on_prompt:bool=False)->tuple[list[int],list[int]]|None:
-    "`(ids, labels)` of at most `max_length` tokens; None when the prompt leaves no room for an answer."
-    if len(prompt) >= max_length: return None
-    ids = (prompt + answer + [end])[:max_length]
+    "`(ids, labels)` of at most `max_length` tokens; None when prompt, answer and end token do not fit."
+    ids = prompt + answer + [end]
+    if len(ids) > max_length: return None
     return ids, [-100] * (1 if loss_on_prompt else len(prompt)) + ids[1 if loss_on_prompt else len(prompt):]
 
 # %% ../nbs/28_batching.ipynb #11032264
@@ -35,7 +35,7 @@ def encode_record(
     tokenizer, # must have an end token
     max_length:int=512, # longest row, in tokens
     loss_on_prompt:bool=False, # learn to write prompts, too
-)->tuple[list[int],list[int]]|None: # (ids, labels), equally long; None: prompt too long, skip the record
+)->tuple[list[int],list[int]]|None: # (ids, labels), equally long; None: too long, skip the record
     "Token ids of prompt, answer and end token, and their labels: -100 on the prompt, exact because the parts are tokenised apart."
     answer = tokenizer(template.answer(record), add_special_tokens=False).input_ids
     return join_parts(tokenizer(template.prompt(record)).input_ids, answer, tokenizer.eos_token_id, max_length, loss_on_prompt)
@@ -57,11 +57,11 @@ class Mask:
 def show_mask(record:Record, template:Template, tokenizer, max_length:int=512)->Mask:
     "The tokens of a record with the learnt ones marked; `ValueError` for a skipped record, `AssertionError` for a wrong mask."
     encoded = encode_record(record, template, tokenizer, max_length)
-    if encoded is None: raise ValueError(f"the prompt alone fills {max_length} tokens: this record would be skipped")
+    if encoded is None: raise ValueError(f"it does not fit into {max_length} tokens: this record would be skipped")
     ids, labels = encoded
     kept = [t for t in labels if t != -100]
     spelt, wanted = tokenizer.decode(kept).strip(), template.answer(record) + tokenizer.eos_token
-    assert kept and (wanted.strip() == spelt or len(ids) == max_length), f"the labels spell {spelt!r}, not {wanted!r}"
+    assert kept and wanted.strip() == spelt, f"the labels spell {spelt!r}, not {wanted!r}"
     return Mask([tokenizer.decode([t]) for t in ids], [t != -100 for t in labels])
 
 # %% ../nbs/28_batching.ipynb #107ed94d

@@ -13,6 +13,7 @@ from pathlib import Path
 
 # %% ../nbs/38_course.ipynb #0096dfd8
 from . import __version__
+from .claims import settle_all
 from .evaluation import compare, pairwise_result, sample_table
 from .families import FAMILIES
 from .figures import base_figures, claim_cost, claim_follow, claim_parity, compute_rows, diversity, stages_left
@@ -85,6 +86,7 @@ def collect(folder:Path, settings:Settings, teacher, outcome, jobs:list[dict], p
     claim_cost(ledger, rows, by_base)
     for pair in pairs:
         if pair["second"] == "teacher": claim_parity(ledger, pair)
+    if not settings.quick: settle_all(ledger)  # those that need no run of this recipe
     items, first = settings.test(), by_base[settings.bases[0]][0]
     shown = [next(i for i, item in enumerate(items) if item.family == f) for f in list(FAMILIES)[::3]]
     pick = lambda answers: [answers[i] for i in shown]

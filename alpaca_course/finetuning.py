@@ -76,7 +76,7 @@ class Card:
     base:str; base_hash:str; template:str; template_hash:str; records:str; n:int; method:str; epochs:int
     learning_rate:float; batch_size:int; seed:int; rank:int; max_length:int; loss_on_prompt:bool; precision:str
     blend:float=1. # share of the weights' change that was kept
-    skipped:int=0; cut:int=0; parameters:int=0; trained:int=0; steps:int=0 # skipped, cut: records
+    skipped:int=0; parameters:int=0; trained:int=0; steps:int=0 # skipped: records that do not fit
     losses:list[float]=field(default_factory=list) # one a step, nats per label
     tokens_seen:int=0; tokens_computed:int=0; flops:float=0.; seconds:float=0. # flops: predicted from tokens_computed
 
@@ -264,7 +264,6 @@ def run(card:Card, model, tokenizer, rows:list[Row], out:Path, resume:bool, ever
     if card.method == "lora": model = with_lora(model, card.rank)
     optimizer = new_optimizer(model)
     card.trained, card.steps = sum(p.numel() for p in trained(model).values()), len(plan)
-    card.cut = sum(row.ids[-1] != tokenizer.eos_token_id for row in rows)
     if resume and checkpoint.exists(): card = restore_checkpoint(checkpoint, model, optimizer, card)
     train(model, optimizer, rows, plan, card, tokenizer.pad_token_id, checkpoint, every, on_progress)
     card.flops = training_flops(card.parameters, card.tokens_computed, factor=FLOPS_PER_WEIGHT[card.method])

@@ -8,8 +8,8 @@ __all__ = ['EXHIBITS', 'SEEDS', 'SPELLINGS', 'TWINS', 'naive_parse', 'our_parse'
            'stop_at_20', 'other_cut', 'dropped_whole', 'capitalised', 'replies_with', 'no_input_spellings',
            'no_input_answer', 'our_novelty', 'twins', 'wrong_side', 'ForgetfulTeacher', 'our_restart',
            'replayed_chance', 'set_sample', 'our_asks', 'bad_key', 'crashing_records', 'after_crash', 'torn_state',
-           'our_rereading', 'reply_lost', 'guessed_score', 'our_rows', 'nothing_to_learn', 'minus_two', 'museum_table',
-           'plot_museum']
+           'our_rereading', 'reply_lost', 'guessed_score', 'our_rows', 'nothing_to_learn', 'minus_two',
+           'rows_without_an_end', 'museum_table', 'plot_museum']
 
 # %% ../nbs/18_museum.ipynb #1856adde
 import json, os, random, re, tempfile
@@ -283,6 +283,11 @@ def nothing_to_learn(parts):
 @exhibit("minus two", "the mask was moved by a fixed number of tokens that fits one tokenizer only", "lm-sys/FastChat: fastchat/train/train.py",
     [((1, 2, 3), (8, 9))], [([1, 2, 3, 8, 9, 0], [-100, -100, -100, 8, 9, 0])], our_rows)
 def minus_two(parts): return [(list(p + a) + [0], [-100] * (len(p) - 2) + list((p + a)[len(p) - 2:]) + [0]) for p, a in parts]
+
+# %% ../nbs/18_museum.ipynb #a227f982
+@exhibit("rows without an end", "an answer too long for its row lost the end token, and models did not learn to stop; here such a row is skipped and counted", "tloen/alpaca-lora: issue 118; an earlier version of this course",
+    [((1, 2), (4, 5, 6, 7, 8, 9)), ((1, 2), (8,))], [None, ([1, 2, 8, 0], [-100, -100, 8, 0])], our_rows)
+def rows_without_an_end(parts): return [((list(p) + list(a) + [0])[:6], ([-100] * len(p) + list(a) + [0])[:6]) for p, a in parts]
 
 # %% ../nbs/18_museum.ipynb #03699ede
 def museum_table()->list[tuple[str, str, bool, bool]]:

@@ -179,7 +179,7 @@ def read_event(line:bytes)->dict:
     "The event in one line of a log; `ValueError` says what is wrong with it."
     try: event = json.loads(line)
     except RecursionError as e: raise ValueError("nested too deeply") from e
-    needed = {"start": {"settings", "seeds", "teacher"}, "call": set(LIMITS), "request": {"n", "seeds"}, "verdict": {"n", "tasks"}, "reserve": {"n", "tokens"}, "settle": {"n", "tokens"}, "stop": {"reason"}}
+    needed = {"start": {"settings", "seeds", "teacher"}, "call": set(LIMITS), "request": {"n", "seeds"}, "verdict": {"n", "tasks"}, "reserve": {"n", "tokens"}, "settle": {"n", "tokens"}, "batch": {"state", "mark"}, "stop": {"reason"}}
     kind = event.get("event") if isinstance(event, dict) else None
     if kind not in needed: raise ValueError("not an event of a generation log")
     reply = {"text", "finish_reason", "prompt_tokens", "completion_tokens"} if kind == "request" and "error" not in event else set()
@@ -389,7 +389,8 @@ def replay(
     call = calls[-1] if calls else dict.fromkeys(LIMITS, 0) | {"wanted": None, "max_requests": None, "patience": 1 << 30}
     harvest = form_of(start["settings"].get("template", "alpaca"))(start, call["wanted"], key, parse)
     if not parse: harvest.logged = verdicts_of(events)
-    if not catch_up(harvest, requests_of(events), call) and events and events[-1]["event"] == "stop": harvest.outcome.stopped = events[-1]["reason"]
+    catch_up(harvest, requests_of(events), call)
+    if events and events[-1]["event"] == "stop" and not parse: harvest.outcome.stopped = events[-1]["reason"]
     return harvest.outcome
 
 # %% ../nbs/13_selfinstruct.ipynb #38040561

@@ -1,4 +1,12 @@
 """What all tests share."""
-import signal
+import os, shutil, signal
+
+import pytest
 
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN: signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts background jobs with Ctrl-C ignored, and what they start inherits that
+
+
+def needs(program):
+    "Skip a test where a system program is missing; with ALPACA_COURSE_REQUIRE_TOOLS=1, as in CI, it fails instead."
+    if shutil.which(program): return
+    (pytest.fail if os.environ.get('ALPACA_COURSE_REQUIRE_TOOLS') == '1' else pytest.skip)(f'{program} is not installed')

@@ -5,13 +5,13 @@ from pathlib import Path
 import pytest
 
 from alpaca_course import batchapi
-from alpaca_course.batchapi import BatchDesk, BatchNotes, ask_numbers, batch_rows, collect, find_batch, generate_in_batches, merge_logs, need, planner, read_results, result_event, submit, uploaded
+from alpaca_course.batchapi import BatchDesk, ask_numbers, batch_rows, collect, find_batch, generate_in_batches, merge_logs, need, planner, read_results, result_event, submit, uploaded
 from alpaca_course.budget import Budget
 from alpaca_course.families import draw_item
 from alpaca_course.faults import Faults
 from alpaca_course.records import Record
 from alpaca_course.scripted import FAMILY_NAMES, Rates, chance, scripted_teacher
-from alpaca_course.selfinstruct import LogError, generate, read_events, replay, waterfall
+from alpaca_course.selfinstruct import EventLog, LogError, generate, read_events, replay, waterfall
 from alpaca_course.teacher import Teacher, TeacherError
 
 SEEDS = [Record(item.instruction, item.input, item.answer) for item in (draw_item(chance('bank', i), FAMILY_NAMES[i]) for i in range(12))]
@@ -29,7 +29,7 @@ def essence(outcome): return outcome.records, outcome.rejected, outcome.requests
 
 def numbers(log): return [event['n'] for event in read_events(log) if event['event'] == 'request']
 
-def notes(log): return [json.loads(line) for line in Path(f'{log}.batches').read_text().splitlines()]
+def notes(log): return [event for event in read_events(log) if event['event'] == 'batch']
 
 def asked(desk): return [row['custom_id'] for batch in desk.batches.values() for row in batch_rows(desk.files[batch['input_file_id']], batch['endpoint'])]
 
@@ -44,7 +44,7 @@ def test_batches_and_single_requests_give_the_same(size, one_by_one, tmp_path):
     desk, log = BatchDesk(), tmp_path/'log.jsonl'
     with scripted_teacher(more=desk.routes) as url: outcome = batches(url, log, size=size)
     assert essence(outcome) == essence(one_by_one) == essence(replay(log)) and waterfall(outcome) == waterfall(one_by_one)
-    assert len(set(numbers(log))) == len(numbers(log)) and 'a-secret-key' not in log.read_text() + Path(f'{log}.batches').read_text()
+    assert len(set(numbers(log))) == len(numbers(log)) and 'a-secret-key' not in log.read_text()
     assert {event['price'][0] for event in read_events(log) if event['event'] == 'request'} == {20., 10.}  # the first one by one, the others at half price
 
 def test_the_completions_page_too(tmp_path):
@@ -83,12 +83,12 @@ if {where!r} == 'after submit':
     batchapi.submit = submit
 if {where!r} == 'polling': batchapi.poll = die
 if {where!r} == 'before ended':
-    real_append = batchapi.BatchNotes.append
-    batchapi.BatchNotes.append = lambda self, event: die() if event['event'] == 'ended' else real_append(self, event)
+    real_append = t.batchapi.EventLog.append
+    t.batchapi.EventLog.append = lambda self, event, wait=True: die() if event.get('state') == 'ended' else real_append(self, event, wait)
 if {where!r} == 'while logging':
     real_write, left = t.batchapi.EventLog.append, [2]
     def append(self, event, wait=True):
-        if event['event'] == 'request' and event['n'] > 0 and not isinstance(self, batchapi.BatchNotes):
+        if event['event'] == 'request' and event['n'] > 0:
             left[0] -= 1
             if not left[0]: os.write(self.fd, b'{{"event": "request", "n": 3, "te'); die()
         real_write(self, event, wait)
@@ -107,7 +107,7 @@ def test_killed_and_resumed_nothing_is_lost_and_nothing_is_paid_twice(where, one
         process = start(url, log, where)
         _, err = process.communicate(timeout=120)
         assert process.returncode == -signal.SIGKILL, err
-        assert notes(log)[-1]['event'] in ('intent', 'submitted') and len(desk.batches) == (0 if where == 'before submit' else 1)
+        assert notes(log)[-1]['state'] in ('intent', 'submitted') and len(desk.batches) == (0 if where == 'before submit' else 1)
         outcome = batches(url, log)
     assert essence(outcome) == essence(one_by_one) == essence(replay(log))
     assert len(set(asked(desk))) == len(asked(desk)) and len(set(numbers(log))) == len(numbers(log))
@@ -118,7 +118,7 @@ def test_killed_at_random_moments(one_by_one, tmp_path):
     with scripted_teacher(more=desk.routes) as url:
         for _ in range(3):
             process, until = start(url, log), time.time() + 60
-            size = lambda: sum(path.stat().st_size for path in (log, Path(f'{log}.batches')) if path.exists())
+            size = lambda: log.stat().st_size if log.exists() else 0
             goal = size() + rng.randrange(1, 9000)
             while size() < goal and process.poll() is None and time.time() < until: time.sleep(.002)
             process.kill(); process.communicate()
@@ -129,7 +129,9 @@ def test_killed_at_random_moments(one_by_one, tmp_path):
 
 def test_two_processes_on_one_generation(tmp_path):
     log = tmp_path/'log.jsonl'
-    with BatchNotes(f'{log}.batches'), pytest.raises(LogError, match='another process'): BatchNotes(f'{log}.batches')
+    with scripted_teacher(more=BatchDesk().routes) as url:
+        batches(url, log, wanted=5)
+        with EventLog(log), pytest.raises(LogError, match='another process'): batches(url, log)
 
 
 # ---- the network
@@ -165,7 +167,7 @@ def test_a_failed_batch_stops_with_its_reason_and_the_next_call_orders_again(one
     with scripted_teacher(more=desk.routes) as url:
         outcome = batches(url, log)
         assert outcome.stopped == 'the batch batch_0 failed: the batch was made to fail' and outcome.requests == 1
-        assert read_events(log)[-1] == {'event': 'stop', 'reason': outcome.stopped}
+        assert read_events(log)[-1] == {'event': 'stop', 'reason': outcome.stopped} and replay(log).stopped == outcome.stopped
         assert essence(batches(url, log)) == essence(one_by_one)
     assert notes(log)[2]['status'] == 'failed'
 
@@ -250,12 +252,6 @@ def test_strangers_and_second_answers_are_left_out(tmp_path):
                 def content(id): return type('Content', (), {'content': '\n'.join(map(json.dumps, rows)).encode()})
     batch = type('Batch', (), dict(request_counts=None, output_file_id='a', error_file_id=None))
     assert list(collect(There(), batch, {1: {'n': 1}, 3: {'n': 3}})) == [1]
-
-@pytest.mark.parametrize('content, says', [(b'5\n', 'line 1'), (b'{"event": "intent"}\nnonsense\n', 'line 2'), (b'\xff\n', 'line 1'), (b'{}\n', 'line 1')])
-def test_damaged_notes_are_refused_by_line(content, says, tmp_path):
-    (tmp_path/'notes').write_bytes(content)
-    with pytest.raises(LogError, match=says): BatchNotes(tmp_path/'notes')
-    assert (tmp_path/'notes').read_bytes() == content
 
 @pytest.mark.parametrize('body', [b'', b'--x', b'--x\r\n\r\n--x--', b'\x00' * 100])
 def test_odd_uploads(body): assert uploaded('multipart/form-data; boundary=x', body).get('file') is None

@@ -20,7 +20,7 @@ def test_ours_passes(name):
 
 def test_the_defects_of_the_published_pipelines_are_all_here():
     wanted = '''stop_at_20 hash_in_output short_separator label_inside skipped_number other_cut dropped_whole capitalised no_input_spellings no_input_answer twins wrong_side
-        replayed_chance set_sample bad_key torn_state reply_lost guessed_score nothing_to_learn minus_two'''.split()
+        replayed_chance set_sample bad_key torn_state reply_lost guessed_score nothing_to_learn minus_two rows_without_an_end'''.split()
     assert sorted(EXHIBITS) == sorted(wanted)
 
 def test_each_exhibit_says_where_and_what():
