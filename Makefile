@@ -8,10 +8,10 @@ OFFLINE = HF_HUB_OFFLINE=1 HF_DATASETS_OFFLINE=1 HF_EVALUATE_OFFLINE=1 TOKENIZER
 PIP = $(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt
 
 .DEFAULT_GOAL = help
-.PHONY: help install course test lab base readme hooks clean
+.PHONY: help install course test grade-demo lab base readme hooks clean
 
 help: ## list the commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
 
 install: $(STAMP) ## set up .venv with every package at its pinned version
 
@@ -21,7 +21,7 @@ $(STAMP): constraints.txt pyproject.toml settings.ini
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv
 	@echo "Installing the pinned packages into .venv (once, about 2 GB, a few minutes) ..."
 	@$(PIP) --quiet setuptools wheel
-	@$(PIP) --no-build-isolation -e '.[lab,dev]'
+	@$(PIP) --no-build-isolation -e '.[lab,files,dev]'
 	@touch $(STAMP)
 
 course: $(STAMP) ## make an Alpaca: teacher, filter, fine-tune, judge, report (_course/report.html)
@@ -29,6 +29,9 @@ course: $(STAMP) ## make an Alpaca: teacher, filter, fine-tune, judge, report (_
 
 test: $(STAMP) ## clean -> unchanged, export -> unchanged, lessons run, README fresh, pytest
 	@$(OFFLINE) $(KEEP) OMP_NUM_THREADS=1 $(BIN)/python tools/check.py
+
+grade-demo: $(STAMP) ## open the grading page on a made-up cohort of 60 students
+	@$(BIN)/alpaca-course grade --demo
 
 lab: $(STAMP) ## open JupyterLab on the lessons
 	@$(BIN)/jupyter lab nbs

@@ -6,33 +6,36 @@
 __all__ = ['SETTLERS', 'OF_THE_RECIPE', 'AGAIN', 'settle', 'write_result', 'settle_all', 'overview', 'again_diversity',
            'claim_arguments', 'claim_command']
 
-# %% ../nbs/49_claims.ipynb #a51ed888
+# %% ../nbs/49_claims.ipynb #73329220
 from importlib import import_module
 from pathlib import Path
 
-# %% ../nbs/49_claims.ipynb #b5f3b7cb
+# %% ../nbs/49_claims.ipynb #0295c127
 from .ledger import CLAIMS, ClaimResult, append_claim, claims_markdown, read_claims
 
-# %% ../nbs/49_claims.ipynb #a581efce
-SETTLERS = {"diversity": "breadth", "few-jokes": "diversity", "audit": "audit", "terms": "terms"} # module whose claim_... function settles it
+# %% ../nbs/49_claims.ipynb #7dbe390c
+SETTLERS = { # functions that settle a claim, one result each
+    "diversity": ("breadth.claim_diversity",), "few-jokes": ("diversity.claim_few_jokes",), "audit": ("audit.claim_audit",), "terms": ("terms.claim_terms",),
+    "scratchpad": ("addition.claim_scratchpad", "programs.claim_programs"), "ood": ("addition.claim_ood",), "ood-why": ("lengths.claim_ood_why",), "scratch-price": ("price.claim_scratch_price",)}
 OF_THE_RECIPE = ("follow", "cost", "parity") # settled by `make course`, from its own runs
 
-def settle(id:str)->ClaimResult:
-    "The result of a claim, from shipped runs or computed now; `ValueError` for a claim without an experiment of its own."
+def settle(id:str)->list[ClaimResult]:
+    "The results of a claim's experiments, from shipped runs or computed now; `ValueError` for a claim without an experiment of its own."
     if id not in CLAIMS: raise ValueError(f"no claim {id!r}; there are: {', '.join(CLAIMS)}")
     if id not in SETTLERS: raise ValueError(f"the claim {id!r} {'is settled by alpaca-course course' if id in OF_THE_RECIPE else 'has no experiment yet'}; this command settles: {', '.join(SETTLERS)}")
-    return getattr(import_module(f"alpaca_course.{SETTLERS[id]}"), f"claim_{id.replace('-', '_')}")()
+    named = [name.split(".") for name in SETTLERS[id]]
+    return [getattr(import_module(f"alpaca_course.{module}"), function)() for module, function in named]
 
-# %% ../nbs/49_claims.ipynb #cb054437
+# %% ../nbs/49_claims.ipynb #57c6bde5
 def write_result(ledger, result:ClaimResult)->ClaimResult:
     "Add a result to the ledger file; returns it as written."
     return append_claim(ledger, result.id, result.question, result.estimate, result.low, result.high, result.n, result.seeds, result.verdict, result.note, result.unit)
 
 def settle_all(ledger, ids=tuple(SETTLERS))->list[ClaimResult]:
     "Settle the claims `ids` one after the other, each written as soon as it is known."
-    return [write_result(ledger, settle(id)) for id in ids]
+    return [write_result(ledger, result) for id in ids for result in settle(id)]
 
-# %% ../nbs/49_claims.ipynb #40d0d028
+# %% ../nbs/49_claims.ipynb #ecd74ac3
 def overview(ledger=None)->str:
     "A line a claim: its verdict with figures from the `ledger` file, or how to settle it."
     found = {}
@@ -40,15 +43,15 @@ def overview(ledger=None)->str:
     how = lambda id: "alpaca-course course" if id in OF_THE_RECIPE else f"alpaca-course claim {id}" if id in SETTLERS else "no experiment yet"
     return "\n".join(f"{id:13} {text}" for id in CLAIMS for text in found.get(id, [f"not settled here: {how(id)}"]))
 
-# %% ../nbs/49_claims.ipynb #6d5ede02
-def again_diversity(folder)->ClaimResult:
+# %% ../nbs/49_claims.ipynb #b38ceb70
+def again_diversity(folder)->list[ClaimResult]:
     "The thirty tuning runs of the lesson on breadth, those in `folder` not repeated."
     from alpaca_course.breadth import breadth_runs, claim_diversity
-    return claim_diversity(breadth_runs(folder))
+    return [claim_diversity(breadth_runs(folder))]
 
 AGAIN = {"diversity": again_diversity} # long experiments; all others are computed anew every time
 
-# %% ../nbs/49_claims.ipynb #64069d3d
+# %% ../nbs/49_claims.ipynb #30144028
 def claim_arguments(parser):
     "Options of `alpaca-course claim`."
     parser.add_argument("ids", nargs="*", metavar="CLAIM", help=f"any of: {', '.join(SETTLERS)}, or all; without one, say which claims are settled")
@@ -60,6 +63,8 @@ def claim_command(args):
     ledger = Path(args.out)/"claims.jsonl"
     if not args.ids: return print(overview(ledger))
     for id in SETTLERS if args.ids == ["all"] else args.ids:
-        r = write_result(ledger, AGAIN[id](Path(args.out)/f"claim_{id}") if args.again and id in AGAIN else settle(id))
-        print(f"{r.id}: {r.question}\n  {r.verdict}: {r.estimate:.3f} ({r.low:.3f} to {r.high:.3f}, n={r.n}) {r.unit}\n  {r.note}")
+        if args.again and id not in AGAIN: raise ValueError(f"--again repeats {', '.join(AGAIN)}, not {id}: what is not shipped is computed anew each time, and benchmarks/ repeats the scratchpad runs")
+        for r in AGAIN[id](Path(args.out)/f"claim_{id}") if args.again else settle(id):
+            write_result(ledger, r)
+            print(f"{r.id}: {r.question}\n  {r.verdict}: {r.estimate:.3f} ({r.low:.3f} to {r.high:.3f}, n={r.n}) {r.unit}\n  {r.note}")
     print(f"ledger   {ledger}")

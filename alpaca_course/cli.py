@@ -174,7 +174,22 @@ def add_model_options(parser):
     parser.add_argument("--template", default="alpaca", help="prompt template the model was tuned with (default: alpaca)")
 
 # %% ../nbs/39_cli.ipynb #55684bf5
-PARTS = {"claim": ("claims", "Settle claims of the ledger, or say which are settled.")} # commands that live in the module of their lesson, loaded only when it is their turn
+PARTS = { # commands that live in the module of their lesson, loaded only when it is their turn
+    "claim": ("claims", "Settle claims of the ledger, or say which are settled."),
+    "scratchpad": ("fewshot", "Ask an endpoint with and without written steps, or train small models here, and compare."),
+    "release": ("grading.release", "Write the students' copy of an assignment: no solution, no hidden test, no guideline in it."),
+    "collect": ("grading.archives", "Sort a folder or an LMS's zip of submissions by student; what is hostile is a line of the report."),
+    "autograde": ("grading.autograde", "Run the code questions of all submissions in a sandbox and compare the values outside."),
+    "answers": ("grading.answers", "Find the short answers in submissions of any kind; prints JSON lines."),
+    "rubric": ("grading.stacks", "Read the rubric of an assignment as a colleague would."),
+    "copies": ("grading.stacks", "List pairs of answers that share long passages, as a reason to look."),
+    "grade": ("grading.page", "Open the grading page of an assignment on this machine."),
+    "publish": ("grading.publish", "Fill in the LMS's own file and write feedback for each student."),
+    "sheet": ("grading.sheets", "Write answers and items to a spreadsheet, or read the marks back."),
+    "regrade": ("grading.publish", "List and answer regrade requests."),
+    "backup": ("grading.book", "Copy, dump or bring back the marks of an assignment."),
+    "suggest-bench": ("grading.bench", "Measure what suggestions are worth on answers that people have graded."),
+}
 
 def part(name:str):
     "The command `name` of PARTS: its module is loaded when the command is called."

@@ -32,7 +32,7 @@ def problem(record:Record)->str:
     for name, value in vars(record).items():
         if not isinstance(value, str): return f"{name!r} must be text, got {type(value).__name__}"
         if "\0" in value: return f"{name!r} holds a NUL character"
-        if re.search(r"[\ud800-\udfff]", value): return f"{name!r} holds half a character (a lone surrogate)"
+        if not value.isascii() and re.search(r"[\ud800-\udfff]", value): return f"{name!r} holds half a character (a lone surrogate)"
     return ""
 
 # %% ../nbs/01_records.ipynb #71da5d8b

@@ -7,8 +7,9 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parent.parent
 COMMAND = Path(sys.executable).parent/'alpaca-course'
-LESSONS = sorted(ROOT.glob('nbs/[0-9][0-9]_*.ipynb'))
-MODULES = sorted(path for path in ROOT.glob('alpaca_course/*.py') if path.name[0] != '_')
+FOLDERS = ('', 'grading/') # of nbs/ and of alpaca_course/: the lessons, and the instructor's half
+LESSONS = [path for folder in FOLDERS for path in sorted(ROOT.glob(f'nbs/{folder}[0-9][0-9]_*.ipynb'))]
+MODULES = [path for folder in FOLDERS for path in sorted(ROOT.glob(f'alpaca_course/{folder}*.py')) if path.name[0] != '_']
 PROJECT = tomllib.loads((ROOT/'pyproject.toml').read_text())['project']
 
 def cells(notebook, kind): return [''.join(cell['source']) for cell in json.loads(notebook.read_text())['cells'] if cell['cell_type'] == kind]
@@ -86,19 +87,22 @@ def test_tree_names_only_folders_that_exist():
     names = [line.split()[0] for line in tree.splitlines()]
     assert [name for name in names if not (ROOT/name).exists()] == []
 
-def test_lessons_are_numbered_without_a_gap(): assert [path.name[:2] for path in LESSONS] == [f'{i:02}' for i in range(40)]
+def test_lessons_are_numbered_without_a_gap():
+    for folder, count in zip(FOLDERS, (40, 1)):
+        assert [path.name[:2] for path in sorted(ROOT.glob(f'nbs/{folder}[0-9][0-9]_*.ipynb'))] == [f'{i:02}' for i in range(count)]
 
 def test_every_lesson_is_in_the_table():
-    assert re.findall(r'^\| \d\d \| \[[^]]+\]\(nbs/(\d\d_\w+\.ipynb)\) \|', README, re.M) == [path.name for path in LESSONS]
+    assert re.findall(r'^\| \d\d \| \[[^]]+\]\((nbs/(?:\w+/)?\d\d_\w+\.ipynb)\) \|', README, re.M) == [path.relative_to(ROOT).as_posix() for path in LESSONS]
 
 def test_each_module_comes_from_one_lesson():
     sources = {}
     for path in LESSONS:
         names = re.findall(r'^#\| *default_exp +(\S+)', '\n'.join(cells(path, 'code')), re.M)
         assert len(names) == (0 if path.name == '00_tour.ipynb' else 1), path.name
-        if names: sources[f'{names[0]}.py'] = path.name
-    assert {path.name for path in MODULES} == set(sources)
-    for path in MODULES: assert f'nbs/{sources[path.name]}' in path.read_text(), f'{path.name} was not exported from its lesson'
+        if names: sources[f"{names[0].replace('.', '/')}.py"] = path.relative_to(ROOT).as_posix()
+    modules = {path.relative_to(ROOT/'alpaca_course').as_posix(): path for path in MODULES}
+    assert modules.keys() == sources.keys()
+    for name, path in modules.items(): assert sources[name] in path.read_text(), f'{name} was not exported from its lesson'
 
 def test_lessons_are_small_and_hold_no_errors():
     for path in LESSONS:
@@ -161,7 +165,9 @@ def imported(path):
         elif isinstance(node, ast.ImportFrom) and not node.level: yield node.module.split('.')[0]
 
 def test_what_the_library_imports_is_a_runtime_dependency():
-    declared = {Requirement(line).name for line in PROJECT['dependencies']} | {'alpaca_course'} | set(sys.stdlib_module_names)
+    named = {'pyyaml': 'yaml', 'ipython': 'IPython'} # packages imported under another name
+    lines = PROJECT['dependencies'] + PROJECT['optional-dependencies']['files'] # the latter for .pdf only
+    declared = {named.get(name, name) for name in (Requirement(line).name for line in lines)} | {'alpaca_course'} | set(sys.stdlib_module_names)
     undeclared = {path.name: sorted(set(imported(path)) - declared) for path in MODULES}
     assert not {name: missing for name, missing in undeclared.items() if missing}
 

@@ -50,7 +50,7 @@ def lessons():
     return f'{len(ran)} notebooks ran'
 
 def readme(): return run(sys.executable, ROOT/'tools/readme.py', '--check') or 'as nbs/index.ipynb and the lessons say'
-def tests(): return run(sys.executable, '-m', 'pytest', '-q').strip().splitlines()[-1]
+def tests(): return run(sys.executable, '-m', 'pytest', '-q', '-n', 2 if (os.cpu_count() or 1) > 1 else 0, '--dist', 'loadfile').strip().splitlines()[-1]
 
 CHECKS = {'nbdev_clean': clean, 'nbdev_export': export, 'nbdev_test': lessons, 'README': readme, 'pytest': tests}
 

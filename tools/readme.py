@@ -16,14 +16,14 @@ def lesson_row(path):
     head = '\n'.join([cell.source for cell in read(path).cells if cell.cell_type == 'markdown'][:2])
     title, builds, minutes = (re.search(pattern, head, re.M) for pattern in (r'^# (.+)$', r'^> (.+)$', r'(\d+)\s+minutes'))
     if not (title and builds and minutes): return None
-    return f'| {path.name[:2]} | [{title[1].strip()}]({path.name}) | {builds[1].strip()} | {minutes[1]} | planned |'
+    return f'| {path.name[:2]} | [{title[1].strip()}]({path.relative_to(NBS).as_posix()}) | {builds[1].strip()} | {minutes[1]} |'
 
-def lesson_table():
-    "The table of lessons as Markdown, one row a numbered notebook of nbs/."
-    rows = {path.name: lesson_row(path) for path in sorted(NBS.glob('[0-9][0-9]_*.ipynb'))}
+def lesson_table(folder):
+    "The table of lessons as Markdown, one row a numbered notebook of nbs/`folder`."
+    rows = {path.name: lesson_row(path) for path in sorted((NBS/folder).glob('[0-9][0-9]_*.ipynb'))}
     poor = [name for name, row in rows.items() if row is None]
     if poor: sys.exit(f'The table of lessons needs a `# title`, a `> subtitle` and `N minutes` at the head of nbs/: {", ".join(poor)}')
-    return '\n'.join(['| | lesson | builds | minutes | assignment |', '|---|---|---|---|---|', *rows.values()])
+    return '\n'.join(['| | lesson | builds | minutes |', '|---|---|---|---|', *rows.values()])
 
 def is_hidden(cell):
     "True for a cell that nbdev does not show: its first line is `#| hide` or `#| default_exp`."
@@ -40,8 +40,9 @@ def readme_text():
     notebook = read(NBS/'index.ipynb')
     notebook.cells = [cell for cell in notebook.cells if not is_hidden(cell)]
     text, _ = MarkdownExporter().from_notebook_node(notebook)
-    text, tables = re.subn(r'<!-- lessons\b.*?-->', lambda _: lesson_table(), text)
-    if tables != 1: sys.exit('nbs/index.ipynb needs one `<!-- lessons -->`, where the table of lessons goes.')
+    for folder, mark in (('', 'lessons'), ('grading', 'grading lessons')):
+        text, tables = re.subn(rf'<!-- {mark}\b.*?-->', lambda _: lesson_table(folder), text)
+        if tables != 1: sys.exit(f'nbs/index.ipynb needs one `<!-- {mark} -->`, where that table of lessons goes.')
     return NOTE + re.sub(r'(\]\(|src=")([^)"\s]+)', from_root, text).strip() + '\n'
 
 def main():

@@ -1,0 +1,158 @@
+"""Probes beyond the lesson: every form of test that authors write, objects that equal everything, errors that are no answers, values that lie."""
+import json
+
+import pytest
+
+from alpaca_course.grading.assignment import AssignmentError, read_assignment
+from alpaca_course.grading.probes import Probe, all_probes, verdict, weak_tests
+from alpaca_course.grading.release import valued
+
+MEAN = '''#| q: f points=6
+def f(xs):
+    #| solution
+    if not xs: raise ValueError("empty list")
+    return sum(xs) / len(xs)
+    #| end'''
+UNIQUE = '''#| q: f points=6
+def f(xs):
+    #| solution
+    return sorted(set(xs))'''
+STACK = '''#| q: Stack points=6
+class Stack:
+    #| solution
+    def __init__(self): self.items = []
+    def push(self, x): self.items.append(x); return self
+    def pop(self): return self.items.pop()
+    def __len__(self): return len(self.items)'''.replace('q: Stack', 'q: f')
+TICK = '''#| q: f points=6
+#| solution
+count = 0
+def f():
+    global count
+    count += 1
+    return count'''
+SORTS = '''#| q: f points=6
+def f(xs):
+    #| solution
+    xs.sort()'''
+GREETS = '''#| q: f points=6
+def f(name):
+    #| solution
+    return f"Hello {name}"'''
+EVIL = '''
+class Evil:
+    "Equal to everything, below and above everything, true, empty and full."
+    def __eq__(self, other): return True
+    __ne__ = __lt__ = __le__ = __gt__ = __ge__ = __contains__ = __eq__
+    def __hash__(self): return 0
+    def __bool__(self): return True
+    def __sub__(self, other): return 0.
+    __rsub__ = __add__ = __radd__ = __mul__ = __sub__
+    def __abs__(self): return 0.
+    def __float__(self): return 0.
+    def __round__(self, n=0): return self
+    def __iter__(self): return iter([self])
+    def __len__(self): return 1
+    def __getitem__(self, i): return self
+    def __getattr__(self, name): return lambda *args, **kwargs: self
+    def __call__(self, *args): return self
+def f(*args): return Evil()
+'''
+
+def master(folder, question, tests):
+    sources = ['import math\nimport numpy as np\nfrom fastcore.test import *', question, '#| test: f\n' + tests]
+    cells = [dict(cell_type='code', id=f'{i:08x}', metadata={}, source=source) for i, source in enumerate(sources)]
+    (folder/'a.ipynb').write_text(json.dumps(dict(cells=cells, metadata={}, nbformat=4, nbformat_minor=5)))
+    return read_assignment(folder)
+
+def names_after(*sources):
+    space = {'__name__': '__main__'}
+    for source in sources: exec(compile(source, '<cell>', 'exec'), space)
+    return space
+
+def judged(assignment, student=None):
+    "(probe, verdict) of a student's cell, or of the reference itself."
+    for probe in all_probes(assignment):
+        cells = ['import math\nimport numpy as np\nfrom fastcore.test import *', assignment.questions[0].solution]
+        reference = names_after(*cells)
+        mine = names_after(cells[0], student) if student else names_after(*cells)
+        expected = valued(probe.expected_setup, probe.expected, reference) if probe.expected is not None else None
+        yield probe, verdict(probe, valued(probe.setup, probe.expr, mine), expected)
+
+FORMS = [ # (question, test cell, number of probes)
+    (MEAN, 'test_eq(f([1, 2, 3]), 2)', 1), (MEAN, 'test_eq(2, f([1, 2, 3]))', 1), (MEAN, 'assert f([1, 2, 3]) == 2, "wrong"', 1), (MEAN, 'assert 2 == f([1, 2, 3])', 1),
+    (MEAN, 'test_close(f([1, 2]), 1.5)', 1), (MEAN, 'test_close(f([.1, .2]), .15, eps=1e-9)', 1), (MEAN, 'assert abs(f([.1, .2]) - .15) < 1e-9', 1), (MEAN, 'assert 10**-9 > abs(.15 - f([.1, .2]))', 1),
+    (MEAN, 'assert math.isclose(f([.1, .2]), .15)', 1), (MEAN, 'assert np.isclose(f([.1, .2]), .15)', 1), (MEAN, 'np.testing.assert_allclose(f([.1, .2]), .15)', 1), (MEAN, 'import pytest\nassert f([.1, .2]) == pytest.approx(.15)', 1),
+    (MEAN, 'test_fail(lambda: f([]), contains="empty")', 1), (MEAN, 'test_fail(f, args=([],), exc=ValueError)', 1), (MEAN, 'with expect_fail(ValueError, contains="empty"): f([])', 1),
+    (MEAN, 'import pytest\nwith pytest.raises(ValueError, match="emp"):\n    f([])', 1), (MEAN, 'try:\n    f([])\n    assert False\nexcept ValueError: pass', 1), (MEAN, 'for bad in ([], ()): test_fail(lambda: f(bad), contains="empty")', 1),
+    (MEAN, 'assert 1 < f([1, 2]) < 2', 1), (MEAN, 'assert isinstance(f([1]), float)', 1), (MEAN, 'assert f([4]) > 3\nassert 3 < f([4])', 2), (MEAN, 'assert f([4]) in (4, 5)', 1), (MEAN, 'assert isinstance(f([1]), float) and f([3]) == 3', 1),
+    (MEAN, 'for v, w in [([1], 1), ([2, 4], 3)]:\n    test_eq(f(v), w)', 1), (MEAN, 'cases = [([1], 1), ([2, 4], 3)]\nfor i, (v, w) in enumerate(cases):\n    want = w * 1\n    test_eq(f(v), want)\n    assert f(v) == want', 2),
+    (MEAN, 'assert all(f([i, i]) == i for i in range(5))', 1), (MEAN, 'cases = {(1,): 1, (2, 4): 3}\nassert all(f(v) == w for v, w in cases.items())', 1), (MEAN, 'for v, w in zip([[1], [2]], [1, 2]): assert f(v) == w', 1),
+    (MEAN, 'def check(g):\n    for v, w in [([1], 1)]: test_close(g(v), w)\n    test_eq(g([5]), 5)\ncheck(f)', 2), (MEAN, 'def test_f():\n    assert f([1]) == 1', 1), (MEAN, 'x = 0\nfor v in [[1], [2]]:\n    x += f(v)\ntest_eq(x, 3)', 1),
+    (MEAN, 'import random\nrng = random.Random(0)\ndata = [rng.random() for _ in range(9)]\ntest_close(f(data), sum(data) / 9)', 1), (MEAN, 'test_eq({k: f(v) for k, v in [("a", [1]), ("b", [2])]}, {"a": 1, "b": 2})', 1),
+    (MEAN, '%matplotlib inline\ntest_eq(f([1]), 1)\nprint(f([2]))\nf([3])', 1), (MEAN, 'test_eq(f([1, 1]), f([2, 0]))', 1), (MEAN, 'i = 1\nwhile i < 4:\n    test_eq(f([i]), i)\n    i += 1', 1),
+    (UNIQUE, 'out = f([3, 1, 3])\nassert len(out) == 2 and out[0] == 1\nassert all(a < b for a, b in zip(out, out[1:]))\nassert set(out) <= {1, 3, 4}', 3), (UNIQUE, 'for v in f([3, 1]): assert v in (1, 3)', 1),
+    (UNIQUE, 'test_eq(f([2, 1]), (1, 2))', 1), (UNIQUE, 'assert np.array_equal(f([2, 1]), [1, 2])', 1), (UNIQUE, 'import io, contextlib\nbuf = io.StringIO()\nwith contextlib.redirect_stdout(buf): print(f([1]))\nassert buf.getvalue() == "[1]\\n"', 1),
+    (STACK, 's = Stack()\ns.push(1); s.push(2)\ntest_eq(len(s), 2)\ntest_eq(s.pop(), 2)\ntest_eq(s.pop(), 1)\nassert len(s) == 0\ntest_fail(s.pop, contains="empty")', 5), (STACK, 'assert Stack().push(3).pop() == 3', 1),
+    (TICK, 'test_eq(f(), 1)\ntest_eq(f(), 2)\nassert f() == 3', 3), (SORTS, 'ys = [3, 1, 2]\ntest_is(f(ys), None)\ntest_eq(ys, [1, 2, 3])', 2),
+    (GREETS, 'assert f("Al").startswith("Hello")\nassert "Al" in f("Al")\nassert f("Al").lower() == "hello al"', 3)]
+
+@pytest.mark.parametrize('question,tests,n', FORMS, ids=[tests.splitlines()[0][:50] for _, tests, _ in FORMS])
+def test_forms_of_tests(tmp_path, question, tests, n):
+    "The reference passes each form; an object that equals everything passes none; expected values stay outside."
+    assignment = master(tmp_path, question, tests)
+    found = list(judged(assignment))
+    assert len(found) == n and all(v.passed for _, v in found), [(p.shown, v.why) for p, v in found]
+    assert sum(p.points for p, _ in found) == pytest.approx(6)
+    student = EVIL.replace('def f', 'def Stack') if 'class Stack' in question else EVIL
+    gained = [p.shown for p, v in judged(assignment, student) if v.passed and 'steer' not in ' '.join(p.notes) and 'len(s)' not in p.shown]
+    assert not gained
+
+@pytest.mark.parametrize('tests', ['cases = [(1, 4711), (2, 4712)]\nfor a, b in cases: test_eq(f([a]), b)', 'for a, (b, c) in [(1, (4711, 2))]: test_eq(f([a]), b)', 'want = 4711\ntest_eq(f([1]), want)',
+    'assert all(f([a]) == b for a, b in [(1, 4711)])', 'test_eq([f([a]) for a, b in [(1, 4711)]], [4711])', 'table = {1: 4711}\nfor k, v in table.items(): assert f([k]) == v', 'for a, b in zip([1], [4711]):\n    want = b + 0\n    test_eq(f([a]), want)',
+    'assert abs(f([1]) - 4711) < 1', 'assert f([1]) > 4711', 'assert f([1]) == 4711 and f([2]) > 1', 'assert f([1]) in (4711, 2)', 'def check(g):\n    for a, b in [(1, 4711)]: test_eq(g([a]), b)\ncheck(f)'])
+def test_expected_values_never_go_in(tmp_path, tests):
+    for probe in all_probes(master(tmp_path, MEAN, tests)): assert '4711' not in probe.setup + probe.expr and ('4711' in (probe.expected or '') + probe.expected_setup + probe.rest)
+
+def eq(how='test_eq', **more): return Probe('p', 'f', 'eq', '', 'f()', 'e', how=how, **more)
+def value(v): return dict(ok=True, value=v)
+
+@pytest.mark.parametrize('got,expected,loose,strict', [(1, 1, 1, 1), (1, True, 1, 1), (1, 1., 1, 1), (1, '1', 0, 0), (None, 0, 0, 0), ([1], {'~': 'tuple', 'v': [1]}, 1, 0), ([1, None], [1], 0, 0), ({'~': 'iter', 'v': [1]}, [1], 1, 0),
+    ({'~': 'array', 'v': [1, 2]}, [1, 2], 1, 1), ({'~': 'set', 'v': [2, 1]}, {'~': 'set', 'v': [1, 2]}, 1, 1), ({'~': 'dict', 'v': [['a', 1], ['b', 2]]}, {'~': 'dict', 'v': [['b', 2], ['a', 1]]}, 1, 1),
+    ({'~': 'dict', 'v': [['a', [1]]]}, {'~': 'dict', 'v': [['a', {'~': 'tuple', 'v': [1]}]]}, 0, 0), ({'~': 'float', 'v': 'nan'}, {'~': 'float', 'v': 'nan'}, 1, 1), ({'~': 'float', 'v': 'nan'}, 0., 0, 0),
+    ({'~': 'repr', 'type': 'Evil', 'v': '1'}, 1, 0, 0), ([{'~': 'repr', 'type': 'Evil', 'v': '1'}], [1], 0, 0), ({'~': 'what'}, 1, 0, 0), ({'a': 1}, 1, 0, 0), ({'~': 'int', 'v': hex(10**700)}, {'~': 'int', 'v': hex(10**700)}, 1, 1),
+    ({'~': 'bytes', 'v': 'ff'}, {'~': 'bytes', 'v': 'ff'}, 1, 1), ({'~': 'dict', 'v': [[[1], 2]]}, 1, 0, 0), ({'~': 'set', 'v': [[1]]}, 1, 0, 0), ('\ud800', '\ud800', 1, 1)])
+def test_equal_values(got, expected, loose, strict):
+    assert verdict(eq(), value(got), value(expected)).passed == bool(loose)
+    assert verdict(eq('=='), value(got), value(expected)).passed == bool(strict)
+
+def test_values_that_lie_are_no_answers():
+    for how in ('test_ne', '!=', '<', '>', 'in', 'close', 'is', 'relative 1e-5', 'has in'):
+        for got in ({'~': 'repr', 'type': 'Evil', 'v': '1'}, [{'~': 'repr', 'type': 'x', 'v': ''}], {'~': 'nonsense'}, {}): assert not verdict(eq(how), value(got), value(5)).passed
+    deep = value(1)
+    for _ in range(5000): deep = dict(ok=True, value=[deep['value']])
+    assert not verdict(eq(), deep, value(5)).passed
+    assert not verdict(Probe('p', 'f', 'assert', '', 'f()', how='true'), value({'~': 'repr', 'type': 'Evil', 'v': 'True'})).passed
+    for got in (None, [], 'ok', {}, {'ok': False}): assert not verdict(eq(), got, value(5)).passed
+    with pytest.raises(AssignmentError, match='the reference solution gave no value'): verdict(eq(), value(1), dict(ok=False, error='ZeroDivisionError'))
+
+def test_errors_that_are_no_answers():
+    any_error = Probe('p', 'f', 'fail', '', 'f()')
+    for error in ('NotImplementedError', 'NameError', 'timeout', 'memory', 'crash', 'unprintable'): assert not verdict(any_error, dict(ok=False, error=error, message='')).passed
+    assert verdict(any_error, dict(ok=False, error='ValueError', message='')).passed and not verdict(any_error, value(1)).passed
+    named = Probe('p', 'f', 'fail', '', 'f()', how='LookupError', contains='gone')
+    assert verdict(named, dict(ok=False, error='KeyError', message='it is gone')).passed
+    assert not verdict(named, dict(ok=False, error='ValueError', message='it is gone')).passed and not verdict(named, dict(ok=False, error='KeyError', message='here')).passed
+
+@pytest.mark.parametrize('tests,message', [('test_eq(f([1]))', 'line 2: test_eq takes two values'), ('test_close(f([1]), 1, eps=tiny)', 'the eps|must be a literal'), ('if True\n    pass', 'line 2: not Python')])
+def test_unusable_tests_have_an_address(tmp_path, tests, message):
+    with pytest.raises(AssignmentError, match=message) as error: all_probes(master(tmp_path, MEAN, tests))
+    assert 'a.ipynb, cell 3' in str(error.value)
+
+def test_weak_tests_are_named(tmp_path):
+    weak = '\n'.join(weak_tests(master(tmp_path, MEAN, 'assert (np.array(f([1])) > 0).all()\ntest_ne(f([1]), 2)\ntest_fail(lambda: f([]))\ntest_eq(f([3]), 3)\nassert f(5) == 5')))
+    for why in ('only whether it is true', 'every wrong answer but one', 'any error will do', 'one of the inputs', 'can be seen'): assert why in weak
+
+def test_hidden_parts_are_hidden_probes(tmp_path):
+    probes = all_probes(master(tmp_path, MEAN, 'for v in ([1], [2]):\n    assert f(v) > 0\n    #| hidden\n    assert f(v) < 3\n    #| end\ntest_eq(f([1]), 1)'))
+    assert [p.visible for p in probes] == [True, False, True]
