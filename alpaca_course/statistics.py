@@ -11,7 +11,6 @@ import math
 from collections import Counter
 from typing import NamedTuple
 import numpy as np
-from scipy.special import bdtr, ndtri, stdtrit
 
 # %% ../nbs/02_statistics.ipynb #7846ff7a
 class Interval(NamedTuple):
@@ -29,6 +28,7 @@ class Interval(NamedTuple):
 def z_value(level:float)->float:
     "How many standard errors hold the middle `level` of a normal distribution: 1.96 for .95; `ValueError` outside 0 to 1."
     if not 0 < level < 1: raise ValueError(f"level must lie between 0 and 1, as in .95; got {level}")
+    from scipy.special import ndtri
     return float(ndtri((1 + level) / 2))
 
 # %% ../nbs/02_statistics.ipynb #a7573af2
@@ -50,6 +50,7 @@ def sign_test(wins:int, losses:int)->float:
     "Two-sided exact p-value of `wins` against `losses` under a fair coin, ties left out; `ValueError` unless whole and >= 0."
     if not all(count >= 0 and count % 1 == 0 for count in (wins, losses)):
         raise ValueError(f"wins and losses must be whole numbers >= 0 (leave ties out), got {wins} and {losses}")
+    from scipy.special import bdtr
     return min(1., 2 * float(bdtr(min(wins, losses), int(wins + losses), .5)))
 
 # %% ../nbs/02_statistics.ipynb #266dd3d7
@@ -65,6 +66,7 @@ def sample_size(
     if not (0 < power < 1 and 0 < alpha < 1):
         raise ValueError(f"power and alpha must lie between 0 and 1, got {power} and {alpha}")
     if share == null: raise ValueError(f"no sample shows a difference between {share} and {null}: there is none")
+    from scipy.special import ndtri
     errors = z_value(1 - alpha) + float(ndtri(power))
     return math.ceil(errors**2 * null * (1 - null) / (share - null)**2)
 
@@ -127,6 +129,7 @@ def mean_interval(
     values = score_table(values, "values").ravel()
     if len(values) < 2: raise ValueError("one value has no spread: an interval needs at least two")
     z_value(level)  # complains about an impossible level
+    from scipy.special import stdtrit
     half = float(stdtrit(len(values) - 1, (1 + level) / 2)) * values.std(ddof=1) / math.sqrt(len(values))
     return Interval(float(values.mean()), float(values.mean() - half), float(values.mean() + half), len(values))
 
