@@ -17,9 +17,7 @@ from importlib import import_module
 from pathlib import Path
 
 # %% ../nbs/45_fewshot.ipynb #dd1ea5cf
-from .polynomials import Polynomials
 from .scratchpad import *
-from .selfinstruct import EventLog
 from .statistics import Interval, paired_bootstrap, wilson
 from .teacher import Teacher, TeacherError
 from .tracing import random_program
@@ -46,11 +44,13 @@ def reply_output(text:str, asked:Example)->str:
 # %% ../nbs/45_fewshot.ipynb #e60f8c28
 def write_polynomial(rng:random.Random, terms:int)->Example:
     "A polynomial of whole numbers and its value, as in `3x2-4x1,x=2:#4$`."
+    from alpaca_course.polynomials import Polynomials
     return Polynomials(steps=False, modulus=0)(rng, terms)
 
 # %% ../nbs/45_fewshot.ipynb #76e80328
 def write_polynomial_steps(rng:random.Random, terms:int)->Example:
     "The same polynomial, worked out term by term."
+    from alpaca_course.polynomials import Polynomials
     return Polynomials(steps=True, modulus=0)(rng, terms)
 
 # %% ../nbs/45_fewshot.ipynb #b331ae6c
@@ -99,7 +99,7 @@ def make_asks(task:str, sizes, n:int, shots:int=4, seed=0)->list[Ask]:
     return asks
 
 # %% ../nbs/45_fewshot.ipynb #f00538bc
-def start_log(log:EventLog, settings:dict)->dict[int, dict]:
+def start_log(log, settings:dict)->dict[int, dict]:
     "Write or check the first line, and return the logged replies by number; `ValueError` when the log belongs to other settings."
     if not log.events: log.append({"event": "start", "teacher": settings["model"], "seeds": [], "settings": settings})
     else:
@@ -127,6 +127,7 @@ def ask_one(teacher, log, budget, ask:Ask)->dict:
 # %% ../nbs/45_fewshot.ipynb #204fa92f
 def ask_all(teacher, asks:list[Ask], path, settings:dict, budget=None, concurrency:int=4)->dict[int, dict]:
     "Replies by number, from the log at `path` or asked now; a `TeacherError` stops it, and the log keeps what came."
+    from alpaca_course.selfinstruct import EventLog
     with EventLog(path) as log:
         replies = start_log(log, settings | {"model": teacher.model, "sampling": {"max_tokens": max(most_written(a) for a in asks)}})
         if budget: budget.use_price_of(teacher.model); budget.recall(log.events)

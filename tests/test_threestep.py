@@ -79,7 +79,7 @@ def test_a_cut_loses_only_what_was_cut():
         assert len(records) == (cut + 1) // (len(GOOD) + 1)
         assert [r.rule for r in rejects] in ([], ['truncated'], ['empty_response']), (cut, rejects)
 
-@pytest.mark.parametrize('text', ['{"a":' * 200_000, '[' * 200_000 + '{' * 200_000, '{"\n' * 100_000, '{"a": "\ud800"}', '{"a": "\\ud800"}', '{"a": 1e999999}', '{"instruction": "' + 'x' * 10**6, '{"a": ' + '9' * 5000 + '}'])
+@pytest.mark.parametrize('text', ['{"a":' * 200_000, '[' * 200_000 + '{' * 200_000, '{"\n' * 20_000, '{"a": "\ud800"}', '{"a": "\\ud800"}', '{"a": 1e999999}', '{"instruction": "' + 'x' * 10**6, '{"a": ' + '9' * 5000 + '}'])
 def test_hostile_answers_are_rejects_not_crashes(text):
     records, rejects = parse_jsonl(text, 4, 'stop')
     assert records == [] and rejects
