@@ -153,11 +153,11 @@ def guesser(lines, n:int=400)->dict[int, Interval]:
 
 # %% ../nbs/44_programs.ipynb #f8831b26
 def claim_programs(runs:list[dict]|None=None)->ClaimResult:
-    "The claim `scratchpad` for programs: right answers with a trace less right answers at once, 6 to 9 lines, same reading and training work."
+    "The claim `scratchpad` for programs: right answers with a trace less right answers at once, 6 to 9 lines, by a control with at least the same reading and training work."
     runs = read_runs(data_folder() / RUNS) if runs is None else runs
-    ours, theirs = ([joined(r) for r in find_runs(runs, c)] for c in (TRACE, DIRECT))
+    ours, theirs = ([joined(r) for r in find_runs(runs, c)] for c in (TRACE, WORK))
     gap = difference(over_runs(ours, "all"), over_runs(theirs, "all"))
-    return ClaimResult("scratchpad", "Programs of 6 to 9 lines: right answers with a trace less direct, same reading", *gap[:3], gap.n, min(len(ours), len(theirs)), verdict(gap, 0),
+    return ClaimResult("scratchpad", "Programs of 6 to 9 lines: right answers with a trace less direct, at least as much reading and training work", *gap[:3], gap.n, min(len(ours), len(theirs)), verdict(gap, 0),
                        "A model of 200,000 weights, one-digit values, an addressed spelling made for it; it says nothing about large models or real programs.", "difference of shares")
 
 # %% ../nbs/44_programs.ipynb #66202762
