@@ -190,12 +190,13 @@ def test_given_files_are_read_only(tmp_path):
 def test_a_python_below_home_or_tmp_stays_visible(tmp_path, monkeypatch):
     needs('bwrap')
     (tmp_path / 'module').mkdir(); (tmp_path / 'module' / 'late.txt').write_text('still here'); (tmp_path / 'private').write_text('not for you')
-    folders = [*sandbox.python_folders(), str(tmp_path / 'module')]
+    (tmp_path / 'data').mkdir(); (tmp_path / 'data' / 'alone.txt').write_text('a file of its own')  # a checkout below /home has both: folders and single files
+    folders = [*sandbox.python_folders(), str(tmp_path / 'module'), str(tmp_path / 'data' / 'alone.txt')]
     monkeypatch.setattr(sandbox, 'python_folders', lambda: folders)
     assert sandbox.kept(folders), 'pytest keeps its files elsewhere: this test shows nothing'
-    probes = (f'open({str(tmp_path / "module" / "late.txt")!r}).read()', f'open({str(tmp_path / "module" / "late.txt")!r}, "w")', f'open({str(tmp_path / "private")!r}).read()', 'open("/tmp/own", "w").write("x")')
+    probes = (f'open({str(tmp_path / "module" / "late.txt")!r}).read()', f'open({str(tmp_path / "module" / "late.txt")!r}, "w")', f'open({str(tmp_path / "private")!r}).read()', 'open("/tmp/own", "w").write("x")', f'open({str(tmp_path / "data" / "alone.txt")!r}).read()')
     values = run_job(job('', probes=probes)).values
-    assert [values[p].get('value', values[p].get('error')) for p in probes] == ['still here', 'OSError', 'FileNotFoundError', 1]
+    assert [values[p].get('value', values[p].get('error')) for p in probes] == ['still here', 'OSError', 'FileNotFoundError', 1, 'a file of its own']
     assert (tmp_path / 'module' / 'late.txt').read_text() == 'still here'
 
 

@@ -32,13 +32,14 @@ def new_namespaces():
 
 # %% ../../nbs/grading/07_confine.ipynb #3c559738
 def fresh_places(limits, keep=()):
-    "New, size-limited memory file systems over every writable place, and a /proc of the new process namespace, read-only. Folders of `keep` below them are seen again, from /kept."
+    "New, size-limited memory file systems over every writable place, and a /proc of the new process namespace, read-only. Folders and files of `keep` below them are seen again, from /kept."
     options = f"size={limits['tmp_mb']}m,nr_inodes=20000,mode=0700"
     call("mount", b"none", b"/", None, ctypes.c_ulong(0x44000), None)  # private, all below
     for where in ("/tmp", "/home", "/dev/shm"): mount("tmpfs", where, 6, options)
-    for number, folder in enumerate(keep):
-        os.makedirs(folder, exist_ok=True)
-        call("mount", f"/kept/{number}".encode(), folder.encode(), None, ctypes.c_ulong(0x5000), None)  # still read-only
+    for number, kept in enumerate(keep):
+        os.makedirs(kept if os.path.isdir(f"/kept/{number}") else os.path.dirname(kept), exist_ok=True)
+        if not os.path.isdir(kept): open(kept, "x").close()  # a file is mounted on a file
+        call("mount", f"/kept/{number}".encode(), kept.encode(), None, ctypes.c_ulong(0x5000), None)  # still read-only
     mount("proc", "/proc", 15)
     for name in os.listdir("/given"): os.symlink(f"/given/{name}", f"/home/{name}")
 
