@@ -32,7 +32,8 @@ def snapshot(*folders):
 def adopt(yes=True): ctypes.CDLL(None).prctl(36, int(yes), 0, 0, 0)  # PR_SET_CHILD_SUBREAPER: what a dead child leaves behind becomes ours
 def below(pid):
     "Processes below `pid`, dead ones collected."
-    found = [int(c) for task in Path(f"/proc/{pid}/task").iterdir() for c in (task / "children").read_text().split()]
+    try: found = [int(c) for task in Path(f"/proc/{pid}/task").iterdir() for c in (task / "children").read_text().split()]
+    except FileNotFoundError: return []  # it ended while we looked
     return found + [deep for child in found if Path(f"/proc/{child}").exists() for deep in below(child)]
 def survivors(before, seconds=5):
     "Names of processes below us that were not there before and do not end by themselves."
