@@ -7,7 +7,8 @@ from alpaca_course.records import Record, read_seeds
 from alpaca_course.scripted import CLEAN, MODELS, Rates, answer, chance, count_tokens, cut_reply, scripted_teacher
 from alpaca_course.selfinstruct import FORMS, LogError, build_prompt, generate, parse_response, read_events, replay, waterfall
 from alpaca_course.teacher import Reply, Teacher, TeacherError
-from alpaca_course.threestep import (MOST, PER_ROUND, STEPS, ThreeStep, build_instructions, build_json_prompt, generate_threestep, json_line, json_objects, kind_of, parse_instances, parse_instructions,
+from alpaca_course import threestep
+from alpaca_course.threestep import (MOST, PER_ROUND, STEPS, ThreeStep, build_instructions, build_json_prompt, decoder, generate_threestep, json_line, json_objects, kind_of, parse_instances, parse_instructions,
     parse_jsonl, parse_label)
 
 SEEDS = read_seeds('data/seed_tasks.jsonl')[:40]
@@ -79,11 +80,21 @@ def test_a_cut_loses_only_what_was_cut():
         assert len(records) == (cut + 1) // (len(GOOD) + 1)
         assert [r.rule for r in rejects] in ([], ['truncated'], ['empty_response']), (cut, rejects)
 
-@pytest.mark.parametrize('text', ['{"a":' * 200_000, '[' * 200_000 + '{' * 200_000, '{"\n' * 20_000, '{"a": "\ud800"}', '{"a": "\\ud800"}', '{"a": 1e999999}', '{"instruction": "' + 'x' * 10**6, '{"a": ' + '9' * 5000 + '}'])
+@pytest.mark.parametrize('text', ['{"a":' * 200_000, '[' * 200_000 + '{' * 200_000, '{"\n' * 100_000, '{"a":\n' * 5_000, '{"a": 1,\n' * 100_000, '{"a": "\ud800"}', '{"a": "\\ud800"}', '{"a": 1e999999}', '{"instruction": "' + 'x' * 10**6, '{"a": ' + '9' * 5000 + '}'])
 def test_hostile_answers_are_rejects_not_crashes(text):
     records, rejects = parse_jsonl(text, 4, 'stop')
     assert records == [] and rejects
     parse_instructions(text, 'stop'), parse_instances('Sing.', text, 'stop'), parse_label(text)
+
+def decode_whole(text, at): return decoder.raw_decode(text, at)
+
+@pytest.mark.parametrize('seed', range(3))
+def test_objects_are_those_that_the_whole_text_would_give(seed, monkeypatch):
+    rng = random.Random(seed)
+    texts = [''.join(rng.choices(['{', '}', '"a"', ':', ',', '[', ']', '\n', ' ', '"', '1', '-', 'tru', 'true', '\\u00', '{"a": 1}', '{"b":\n'], k=rng.randint(1, 40))) for _ in range(20_000)]
+    ours = [json_objects(text) for text in texts]
+    monkeypatch.setattr(threestep, 'decode_at', decode_whole)
+    assert ours == [json_objects(text) for text in texts] and sum(bool(found) for found, *_ in ours) > 1000
 
 @pytest.mark.parametrize('text, label', [('yes', True), ('Yes.', True), (' NO', False), ('"no"', False), ('**yes** because', True), ('', None), ('yesterday', None), ('not sure', None), ('It is: yes', None)])
 def test_labels(text, label): assert parse_label(text) is label

@@ -90,7 +90,7 @@ def held_mb(pid):
     "Memory of a process in MB, files it has mapped left out; 0 when it is gone."
     try: lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     except OSError: return 0
-    return sum(int(line.split()[1]) for line in lines if line.startswith(("RssAnon", "RssShmem"))) / 1024
+    return sum(int(line.split()[1]) for line in lines if line.startswith(("RssAnon", "RssShmem", "VmSwap"))) / 1024
 
 # %% ../../nbs/grading/09_groups.ipynb #e0a5b3ec
 def end_greediest(judge, base_mb, limits):

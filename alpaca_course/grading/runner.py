@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['time_limit', 'make_shell', 'run_cell', 'evaluate', 'write_all', 'read_line', 'limit_cpu', 'fork_probe',
-           'how_it_ended', 'exit_text', 'student', 'limit_student', 'become_student', 'data_kb', 'cpu_seconds',
-           'wait_for', 'living', 'process_state', 'end_all', 'children', 'Judge', 'serve_job', 'enclose', 'warm_up',
-           'serve_warm', 'serve_once', 'main']
+           'how_it_ended', 'exit_text', 'insist', 'wait_stopped', 'student', 'limit_student', 'become_student',
+           'data_kb', 'cpu_seconds', 'wait_for', 'living', 'process_state', 'end_all', 'children', 'soon', 'end_others',
+           'Judge', 'serve_job', 'enclose', 'warm_up', 'serve_warm', 'serve_once', 'main']
 
 # %% ../../nbs/grading/08_runner.ipynb #9ae64555
 import contextlib, gc, json, math, os, resource, select, signal, socket, sys, time, traceback, types
@@ -109,6 +109,22 @@ def exit_text(status)->str:
     "An exit status in words."
     return f"signal {os.WTERMSIG(status)}" if os.WIFSIGNALED(status) else f"exit {os.waitstatus_to_exitcode(status)}"
 
+# %% ../../nbs/grading/08_runner.ipynb #ee3cda59
+def insist(fork, space, probe, seconds, make_room):
+    "The line of `fork`, a probe's fork; while no process is free `make_room()` and again, at most five times."
+    for _ in range(5):
+        try: return fork(space, probe, seconds)
+        except OSError as e: problem = e
+        make_room()
+    return DUMPS(dict(ok=False, error="crash", message=f"no process for the probe: {problem.strerror}")).encode()
+
+# %% ../../nbs/grading/08_runner.ipynb #3d3e8db8
+def wait_stopped(say):
+    "Say that no process is free, stop until the judge sends SIGCONT, and collect the children that it ended."
+    say("full"); os.kill(os.getpid(), signal.SIGSTOP)
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]: pass
+
 # %% ../../nbs/grading/08_runner.ipynb #e735a150
 def student(shell, job, limits, skip, done, results):
     "Run the cells, then each probe in a fork; every step is one JSON line on the pipe `results`."
@@ -124,8 +140,7 @@ def student(shell, job, limits, skip, done, results):
         if probe["id"] in done: continue
         seconds = probe.get("seconds") or limits["probe_seconds"]
         say("probe", probe["id"], seconds)
-        try: line = fork_probe(space, probe, seconds)
-        except OSError as e: line = DUMPS(dict(ok=False, error="crash", message=f"no process for the probe: {e.strerror}")).encode()
+        line = insist(fork_probe, space, probe, seconds, make_room=lambda: wait_stopped(say))
         write_all(results, b'["value",' + DUMPS(probe["id"]).encode() + b"," + line + b"]\n")
     say("end")
 
@@ -201,6 +216,28 @@ def children()->list:
     try: return [int(p) for p in open(f"/proc/self/task/{os.getpid()}/children").read().split()]
     except OSError: return []
 
+# %% ../../nbs/grading/08_runner.ipynb #0fde4e54
+def soon(condition, seconds)->bool:
+    "Does `condition()` come true within `seconds`?"
+    end = time.monotonic() + seconds
+    while not (true := condition()) and time.monotonic() < end: time.sleep(.005)
+    return true
+
+# %% ../../nbs/grading/08_runner.ipynb #c889a6ca
+def end_others(keep, running=living)->int:
+    "Stop, then kill all of `running()` but this process and `keep`, and collect those that are ours; how many were stopped."
+    def rest(): return running() - {os.getpid(), keep}
+    def signal_all(pids, number):
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError, PermissionError): os.kill(pid, number)
+        return not pids
+    soon(lambda: signal_all([p for p in rest() if process_state(p) != "T"], signal.SIGSTOP), 2)
+    stopped = len(rest())
+    soon(lambda: signal_all(rest(), signal.SIGKILL), 2)
+    for pid in set(children()) - {keep}:
+        with contextlib.suppress(ChildProcessError): os.waitpid(pid, os.WNOHANG)
+    return stopped
+
 # %% ../../nbs/grading/08_runner.ipynb #22c0b380
 class Judge:
     "Starts a student's process, reads its lines, ends what takes too long, and starts again without the cell that killed it."
@@ -252,6 +289,7 @@ class Judge:
             self.at = what, rest[0]
             own = next(x.get("seconds") for x in self.job[what + "s"] if x["id"] == rest[0])
             self.due(own or self.limits[what + "_seconds"])
+        elif what == "full": self.make_room()
         elif what in ("ran", "value") and len(rest) == 2 and isinstance(rest[0], str) and isinstance(rest[1], dict):
             self.answer("cell" if what == "ran" else "probe", *rest); self.at = None; self.due(10)
         else: self.flag("a line that no part of the runner wrote")
@@ -278,6 +316,11 @@ class Judge:
             if self.late(): return
             for fd in select.select(list(open_fds), [], [], .1)[0]:
                 if not open_fds[fd](): del open_fds[fd]
+
+    def make_room(self):
+        "End what the cells left running, for no process is free for a probe; the student's process, which stopped itself, goes on."
+        if soon(lambda: process_state(self.pid) == "T", 1) and (n := end_others(self.pid)): self.flag(f"left {n} process{'es' * (n > 1)} running and none free for the probes: ended")
+        os.kill(self.pid, signal.SIGCONT)
 
     def stop(self)->str:
         "End everything of this life; how the student's process ended, in words."
