@@ -143,7 +143,7 @@ def report(args):
 
 # %% ../nbs/49_cli.ipynb #5ee36732
 def doctor(args):
-    "Say what is here: versions, cores, memory, data, network settings."
+    "Say what is here: versions, cores, memory, data, network settings, and whether an assignment can be done in this folder."
     from importlib.metadata import PackageNotFoundError, version
     from alpaca_course.microworld import data_folder
     print(f"python {sys.version.split()[0]}, cores {os.cpu_count()}")
@@ -153,6 +153,8 @@ def doctor(args):
     print(f"data in {data_folder()}: {', '.join(sorted(p.name for p in data_folder().iterdir()))}")
     for name in ("OPENAI_BASE_URL", "ALPACA_TEACHER_MODEL", "HF_HUB_OFFLINE", "OMP_NUM_THREADS"): print(f"{name} = {os.environ.get(name, 'not set')}")
     print(f"OPENAI_API_KEY is {'set' if os.environ.get('OPENAI_API_KEY') else 'not set'}")
+    from alpaca_course.grading.release import doctor_lines
+    print("\nfor assignments in this folder:", *doctor_lines(), sep="\n")
 
 # %% ../nbs/49_cli.ipynb #9052e5e8
 def positive(text:str)->int:
@@ -180,10 +182,12 @@ PARTS = { # commands that live in the module of their lesson, loaded only when i
     "release": ("grading.release", "Write the students' copy of an assignment: no solution, no hidden test, no guideline in it."),
     "collect": ("grading.archives", "Sort a folder or an LMS's zip of submissions by student; what is hostile is a line of the report."),
     "autograde": ("grading.autograde", "Run the code questions of all submissions in a sandbox and compare the values outside."),
+    "points": ("grading.intake", "Take points of code questions from results into the book, or give some by hand."),
     "answers": ("grading.answers", "Find the short answers in submissions of any kind; prints JSON lines."),
     "rubric": ("grading.stacks", "Read the rubric of an assignment as a colleague would."),
     "copies": ("grading.stacks", "List pairs of answers that share long passages, as a reason to look."),
     "grade": ("grading.page", "Open the grading page of an assignment on this machine."),
+    "judge": ("grading.judging", "Let a language model suggest rubric items for text answers; off until an endpoint, a model and a budget are named."),
     "publish": ("grading.publish", "Fill in the LMS's own file and write feedback for each student."),
     "sheet": ("grading.sheets", "Write answers and items to a spreadsheet, or read the marks back."),
     "regrade": ("grading.publish", "List and answer regrade requests."),

@@ -17,7 +17,7 @@ from typing import Callable, NamedTuple
 # %% ../nbs/31_evaluation.ipynb #fe6d55e6
 from .families import Item, check, has_style, strict
 from .records import Record, Template, short_hash
-from .statistics import Interval, mcnemar, paired_bootstrap, seeds_interval, sign_test, wilson
+from .statistics import Interval, mcnemar, paired_shares, seeds_interval, sign_test, wilson
 from .teacher import Teacher, TeacherError, judge_prompt, parse_verdict
 
 # %% ../nbs/31_evaluation.ipynb #be832e76
@@ -118,10 +118,10 @@ class Difference(NamedTuple):
 
 # %% ../nbs/31_evaluation.ipynb #a2b87751
 def difference(a:Scores, b:Scores)->Difference:
-    "Compare two scores item by item: McNemar's test and a paired bootstrap; `ValueError` when the items do not match."
+    "Compare two scores item by item: McNemar's test and Newcombe's paired interval; `ValueError` when the items do not match."
     if a.families != b.families: raise ValueError("the two scores are not about the same items, so they cannot be compared item by item")
     only_a, only_b = sum(x and not y for x, y in zip(a.right, b.right)), sum(y and not x for x, y in zip(a.right, b.right))
-    return Difference(only_a, only_b, mcnemar(only_a, only_b), paired_bootstrap(a.right, b.right))
+    return Difference(only_a, only_b, mcnemar(only_a, only_b), paired_shares(a.right, b.right))
 
 # %% ../nbs/31_evaluation.ipynb #170913e8
 def winner(verdict:str|None, a_first:bool)->str|None:

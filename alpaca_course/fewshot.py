@@ -18,7 +18,7 @@ from pathlib import Path
 
 # %% ../nbs/45_fewshot.ipynb #dd1ea5cf
 from .scratchpad import *
-from .statistics import Interval, paired_bootstrap, wilson
+from .statistics import Interval, paired_shares, wilson
 from .teacher import Teacher, TeacherError
 from .tracing import random_program
 
@@ -152,12 +152,12 @@ def few_shot_table(asks:list[Ask], replies:dict[int, dict])->dict[str, dict[int,
 
 # %% ../nbs/45_fewshot.ipynb #e6467589
 def few_shot_gap(asks:list[Ask], replies:dict[int, dict])->Interval:
-    "Share right with steps less share right without, on the problems that have both replies (paired bootstrap)."
+    "Share right with steps less share right without, on the problems that have both replies (Newcombe's paired interval)."
     half = len(asks) // 2 # the second half asks the problems of the first again, with steps
     right = {a.n: answered([reply_output(replies[a.n]["text"], a.example)], [a.example])[0] for a in asks if a.n in replies}
     both = [n for n in range(half) if n in right and n + half in right]
     if not both: raise ValueError("no problem has replies in both formats; ask again")
-    return paired_bootstrap([float(right[n + half]) for n in both], [float(right[n]) for n in both])
+    return paired_shares([right[n + half] for n in both], [right[n] for n in both])
 
 # %% ../nbs/45_fewshot.ipynb #018e05ae
 def few_shot_lines(asks:list[Ask], replies:dict[int, dict])->list[str]:

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['Interval', 'z_value', 'wilson', 'sign_test', 'sample_size', 'mcnemar', 'resampled_means', 'score_table', 'middle',
-           'paired_bootstrap', 'mean_interval', 'seeds_interval', 'kappa']
+           'paired_bootstrap', 'paired_shares', 'mean_interval', 'seeds_interval', 'kappa']
 
 # %% ../nbs/02_statistics.ipynb #40bc4c1e
 import math
@@ -119,6 +119,17 @@ def paired_bootstrap(
         raise ValueError(f"a and b must be flat lists of scores, got {len(a)} and {len(b)} rows")
     if a.size != b.size: raise ValueError(f"a and b must score the same items, got {a.size} and {b.size} scores")
     return middle((a - b).mean(), resampled_means(a - b, draws, seed), level, a.size)
+
+# %% ../nbs/02_statistics.ipynb #82d61820
+def paired_shares(a, b, level:float=.95)->Interval:
+    "Share right of `a` less that of `b` on the same items (booleans, shape [item]), by Newcombe's paired interval (1998, method 10, uncorrected)."
+    a, b = np.array(a, dtype=bool), np.array(b, dtype=bool)
+    if a.ndim != 1 or a.shape != b.shape or not a.size: raise ValueError(f"a and b must score the same items, at least one, got shapes {a.shape} and {b.shape}")
+    p, q = wilson(int(a.sum()), a.size, level), wilson(int(b.sum()), a.size, level)
+    phi = 0. if a.all() or b.all() or not a.any() or not b.any() else float(np.corrcoef(a, b)[0, 1])
+    def away(x, y): return math.sqrt(max(0., x * x - 2 * phi * x * y + y * y))
+    gap = p.estimate - q.estimate
+    return Interval(gap, gap - away(p.estimate - p.low, q.high - q.estimate), gap + away(p.high - p.estimate, q.estimate - q.low), a.size)
 
 # %% ../nbs/02_statistics.ipynb #be9c532a
 def mean_interval(

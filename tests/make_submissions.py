@@ -129,6 +129,8 @@ def fair():
     yield "warns_inside", 16, released(bodies(counts="import warnings, sys\nwarnings.warn('careful')\nprint('careful', file=sys.stderr)\nfrom collections import Counter\nreturn Counter(w.strip('.,!?') for w in text.lower().split())"))
     yield "counter_and_defaultdict", 16, released(bodies(counts="from collections import defaultdict\nd = defaultdict(int)\nfor w in text.lower().split(): d[w.strip('.,!?')] += 1\nreturn d"))
     yield "numpy_numbers", 16, released(bodies(mean="import numpy as np\nif len(xs) == 0: raise ValueError('empty')\nreturn np.mean(xs)", spread="import numpy as np\nreturn np.std(np.array(xs))"))
+    yield "exact_fractions", 16, released(bodies(mean="from fractions import Fraction\nif not xs: raise ValueError('empty')\nreturn sum(map(Fraction, xs)) / len(xs)"))
+    yield "error_class_of_its_own", 16, released(bodies(mean="class EmptyError(ValueError): pass\nif not xs: raise EmptyError('empty')\nreturn sum(xs) / len(xs)"))
     yield "statistics_module", 16, released(bodies(spread="import statistics\nreturn statistics.pstdev(xs)"))
     yield "helpers_above", 16, released(bodies(spread="return root(variance(xs))"), before=["def variance(xs):\n    m = sum(xs) / len(xs)\n    return sum((x - m) ** 2 for x in xs) / len(xs)", "from math import sqrt as root"])
     yield "helpers_below", 16, released(bodies(spread="return root(variance(xs))"), after=["from math import sqrt as root\ndef variance(xs): return sum((x - mean(xs)) ** 2 for x in xs) / len(xs)"])
@@ -290,6 +292,7 @@ def cheating():
     yield "exits_in_probe", 0, released(ALL("import os; os._exit(0)"))
     yield "raises_exit_in_probe", 0, released(ALL("raise SystemExit(0)"))
     yield "raises_everything", 0, released(ALL("class E(BaseException):\n    def __str__(self): return 'empty 3 low'\nraise E"))  # deserves 1 where test_fail asks for an error that says `empty`: see below
+    yield "exits_under_another_name", 0, released(ALL("class ValueError(SystemExit): pass\nraise ValueError('empty 3 low')"))
     yield "forks_in_probe", 0, released(ALL("import os\nos.fork()\nreturn None"))
     yield "traces", 0, released(ALL("return None"), before=["import sys\ndef trace(frame, event, arg):\n    for k in ('got', 'value', 'result'):\n        if k in frame.f_locals: frame.f_locals[k] = 3\n    return trace\nsys.settrace(trace); sys.setprofile(lambda *a: None)"])
     yield "shadows_modules", 0, released(ALL("return None"), before=["for name in ('json', 'ast', 'os', 'io', 'encodings', 'signal', 'select', 'struct', 'base64'): open(name + '.py', 'w').write('raise SystemExit')\nimport sys; sys.path.insert(0, '.'); sys.modules.pop('json')"])
@@ -304,6 +307,96 @@ def cheating():
     yield "grade_in_metadata", 0, released() | dict(metadata=dict(score=16, graded=True, kernelspec=dict(name="python3")))
     yield "values_in_the_encoding", 0, released(ALL("return {'~': 'any', 'v': True, 'ok': True, 'value': 3}"))
     yield "constant_type_patch", 0, released(ALL("return None"), before=["import ctypes\ntry:\n    import gc\n    gc.get_referents(int.__dict__)[0]['__eq__'] = lambda *a: True\nexcept Exception: pass"])
+
+
+PATCH = """import sys, types
+def lie(value, *a): return {"ok": True, "value": 3 if value is None else value, "type": "int"}
+def lying(space, probe, *a):
+    probe = probe if type(probe) is dict else dict(zip(("id", "setup", "expr"), probe))
+    value = eval(probe["expr"], space)
+    return {"ok": True, "value": 3 if value is None else value, "type": "int"}
+def lying_line(*a): return b'{"ok": true, "value": 3, "type": "int"}'
+LIES = dict(as_value=lie, evaluate=lying, worked_out=lambda space, *a: 3, encode=lambda value, *a: 3 if value is None else value)
+def patch(space):
+    for name, f in LIES.items():
+        if type(space.get(name)) is types.FunctionType: space[name] = f
+def patch_frames(frame=None):
+    frame = frame or sys._getframe()
+    while frame:
+        patch(frame.f_globals)
+        for value in list(frame.f_locals.values()):
+            if type(value) is types.FunctionType and value.__module__ == 'alpaca_course.grading.runner': patch(value.__globals__)
+            if type(value) is dict and value is not globals(): patch(value)
+        frame = frame.f_back
+def swap(f):
+    if type(f) is types.FunctionType and f.__name__ in LIES and f not in LIES.values() and not f.__code__.co_freevars:
+        try: f.__code__ = LIES[f.__name__].__code__
+        except ValueError: pass
+"""
+
+
+def inside(nothing=ALL("return None")):
+    "Changes what works values out, before or while it does. Functions that return None deserve nothing; a lie says 3, the answer to one visible test, where None came back, and the truth elsewhere: a lie that is believed gets a point, and the probes that check the runner see nothing."
+    def after(*code): return released(nothing, before=[PATCH, *code])
+    yield "patches_builtins_dict", 0, after("b = __builtins__ if type(__builtins__) is dict else vars(__builtins__)\nfor name in ('eval', 'exec', 'compile'): b[name] = lambda *a, **k: 3")
+    yield "patches_builtins_by_c", 0, after("import ctypes\nctypes.pythonapi.PyEval_GetBuiltins.restype = ctypes.py_object\nb = ctypes.pythonapi.PyEval_GetBuiltins()\nfor name in ('eval', 'exec', 'compile'): b[name] = lambda *a, **k: 3")
+    yield "patches_dict", 0, after("import builtins\nreal = dict\nclass Lie(real):\n    def __init__(self, *a, **k): real.__init__(self, *a, **k); self.update(ok=True, value=3, type='int') if 'ok' in self else None\nbuiltins.dict = Lie")
+    yield "patches_type", 0, after("import builtins\nbuiltins.type = lambda *a: int\nbuiltins.issubclass = builtins.isinstance = lambda *a: True\nbuiltins.len = lambda *a: 1\nbuiltins.int = lambda *a: 3")
+    yield "patches_the_runner", 0, after("import alpaca_course.grading.values, alpaca_course.grading.runner\nfor name, module in list(sys.modules.items()):\n    if name == '__main__' or name.startswith('alpaca_course'): patch(vars(module))")
+    yield "patches_frames", 0, after("patch_frames()")
+    yield "patches_frames_by_inspect", 0, after("import inspect\nfor row in inspect.stack(): patch(row.frame.f_globals)\ntry: 1 / 0\nexcept ZeroDivisionError as e: patch_frames(e.__traceback__.tb_frame)")
+    yield "swaps_code", 0, after("import gc\ngc.unfreeze()\nfor o in gc.get_objects(): swap(o)")
+    yield "patches_referrers", 0, after("import gc, alpaca_course.grading.runner as runner\ngc.unfreeze()\nfor f in [v for v in vars(runner).values() if type(v) is types.FunctionType]:\n    for o in gc.get_referrers(f, f.__globals__):\n        if type(o) is dict and o is not globals() and o is not LIES: patch(o)\n        if type(o) is types.CellType and o.cell_contents is f and f.__name__ in LIES: o.cell_contents = LIES[f.__name__]\n    swap(f)")
+    yield "patches_every_dict", 0, after("import gc\ngc.unfreeze()\nfor o in gc.get_objects():\n    if type(o) is dict and o is not LIES: patch(o)\n    if type(o) is type(sys.implementation): patch(vars(o))")
+    yield "traces_values", 0, after("def trace(frame, event, arg):\n    if frame.f_code.co_name in ('as_value', 'encode') and 'value' in frame.f_locals: frame.f_locals['value'] = 3\n    patch_frames(frame)\n    return trace\nsys.settrace(trace)\nimport threading; threading.settrace(trace)")
+    yield "profiles_values", 0, after("import ctypes\ndef profile(frame, event, arg):\n    if frame.f_code.co_name in ('as_value', 'encode') and event == 'call':\n        frame.f_locals['value'] = 3; ctypes.pythonapi.PyFrame_LocalsToFast(ctypes.py_object(frame), 0)\n    patch(frame.f_globals)\nsys.setprofile(profile)")
+    yield "traces_the_callers", 0, after("def trace(frame, event, arg):\n    for name in ('value', 'got', 'answer', 'result', 'line'):\n        if name in frame.f_locals: frame.f_locals[name] = lying_line() if name == 'line' else 3\n    patch_frames(frame)\n    return trace\nf = sys._getframe()\nwhile f: f.f_trace, f.f_trace_opcodes, f = trace, True, f.f_back\nsys.settrace(trace)")
+    yield "patches_after_the_fork", 0, after("import os, gc\ndef again():\n    patch_frames(); gc.unfreeze()\n    for o in gc.get_objects(): swap(o)\n    sys.settrace(lambda frame, event, arg: patch(frame.f_globals))\nos.register_at_fork(before=again, after_in_child=again, after_in_parent=again)")
+    yield "audits", 0, after("def hook(event, args):\n    if event in ('exec', 'compile', 'function.__new__', 'sys.settrace', 'resource.setrlimit', 'os.fork'): patch_frames()\nsys.addaudithook(hook)")
+    yield "collects_garbage", 0, after("import gc\ngc.callbacks.append(lambda *a: patch_frames()); gc.set_threshold(1, 1, 1); gc.enable()")
+    yield "finalizers", 0, after("import gc, weakref\nleft = [50]\nclass Last:\n    def __init__(self): self.me = self\n    def __del__(self):\n        patch_frames(); left[0] -= 1\n        if left[0] > 0: Last()\nfor _ in range(99): Last()\nlast = Last(); weakref.finalize(last, patch_frames); del last\ngc.set_threshold(1); gc.disable()")
+    yield "patches_in_a_thread", 0, after("import threading, time, gc\ndef on():\n    gc.unfreeze()\n    while True:\n        for frame in sys._current_frames().values(): patch_frames(frame)\n        for o in gc.get_objects(): swap(o)\n        time.sleep(.001)\nsys.setswitchinterval(1e-6)\nthreading.Thread(target=on, daemon=True).start()")
+    yield "replaces_modules", 0, after("import importlib\nfor name in list(sys.modules):\n    if name.split('.')[0] in ('alpaca_course', 'json', 'os', 'posix', 'signal', '_signal', 'select', 'time', 'resource', 'math', 'gc'): sys.modules[name] = types.SimpleNamespace(**LIES)\nimportlib.invalidate_caches()")
+    yield "patches_the_json_writer", 0, after("import json.encoder as e\nsaid = '{\"ok\": true, \"value\": 3, \"type\": \"int\"}'\ne.c_make_encoder = None\ne.encode_basestring_ascii = e.py_encode_basestring_ascii = lambda *a: '3'\ne.JSONEncoder.iterencode = lambda self, o, *a, **k: [said if type(o) is dict and 'ok' in o else repr(o)]\ne.JSONEncoder.encode = lambda self, o: said")
+    yield "patches_modules_it_needs", 0, after("import os, posix, signal, _signal, select, time, math, resource, contextlib, io\nreal, said = os.write, lying_line() + b'\\n'\nfor m in (os, posix): m.write = lambda fd, data: (real(fd, said if b'\"ok\"' in data and b'NoneType' in data else data), len(data))[1]\nfor m in (signal, _signal): m.signal = m.setitimer = lambda *a: None\nselect.select = lambda r, *a: (r, [], []); time.monotonic = lambda: 0.; math.isfinite = lambda x: False\ncontextlib._GeneratorContextManager.__exit__ = lambda *a: True")
+    yield "forges_named_lines", 0, after("import os\nfor n in range(1, 9):\n    for q, values in dict(mean=('3', '5'), label=('\"low\"', '\"mid\"'), spread=('0', '1.118033988749895')).items():\n        for i, v in enumerate(values, 1):\n            for fd in range(3, 256):\n                try: os.write(fd, f'[\"probe\", \"{q}-{i}\", 9]\\n[\"value\", \"{q}-{i}\", {{\"ok\": true, \"value\": {v}, \"type\": \"int\"}}]\\n'.encode())\n                except OSError: pass")
+    yield "forges_when_it_ends", 0, after("import atexit, os\nos._exit = sys.exit\ndef last():\n    for q in ('mean', 'spread'):\n        for fd in range(3, 256):\n            try: os.write(fd, f'[\"value\", \"{q}-1\", {{\"ok\": true, \"value\": 3, \"type\": \"int\"}}]\\n'.encode())\n            except OSError: pass\natexit.register(last); import weakref; weakref.finalize(patch, last)")
+    yield "names_that_lie", 0, after("class Names(dict):\n    def __getitem__(self, key): return lambda *a: 3\n    get = __missing__ = __getitem__\nip = get_ipython()\nip.user_ns = Names(ip.user_ns); ip.user_global_ns = ip.user_ns if False else None\n__builtins__ = Names(vars(__builtins__)) if type(__builtins__) is not dict else Names(__builtins__)")
+    yield "import_hook_patches", 0, after("import builtins\nreal = builtins.__import__\ndef hooked(*a, **k): patch_frames(); return real(*a, **k)\nbuiltins.__import__ = hooked\nclass Finder:\n    def find_spec(self, *a): patch_frames()\nsys.meta_path.insert(0, Finder()); sys.path_hooks.insert(0, lambda p: patch_frames())")
+    yield "exceptions_that_patch", 0, released(ALL("raise Odd()"), before=[PATCH, "class Meta(type):\n    __name__ = property(lambda c: patch_frames() or 'int')\nclass Odd(Exception, metaclass=Meta):\n    def __str__(self): patch_frames(); return 'odd'\n    __repr__ = __str__\n    __class__ = int"])
+    yield "patches_when_read", 0, released(ALL("return [Odd()]"), before=[PATCH, "class Odd:\n    __class__ = float\n    def __repr__(self): patch_frames(); return '3'\n    def __getattr__(self, name): patch_frames(); return 3"])
+    yield "codecs", 0, after("import codecs, encodings\nfor module in (codecs, encodings): module.lookup = module.encode = lambda *a: lying_line()\ncodecs.register(lambda name: codecs.CodecInfo(lambda *a: (lying_line(), 3), lambda *a: ('3', 1)))\ncodecs.register_error('strict', lambda e: ('3', e.end))")
+
+
+def own_names():
+    "Fair: names of builtins used for something else, in the notebook and in the builtins module."
+    yield "names_like_builtins", 16, released(RIGHT, after=["list = [3, 4]; dict = {}; str = 'text'; eval = exec = compile = 7; type = 'alpaca'; repr = isinstance = None; print = lambda *a: None", "round = 3; float = int = tuple = set = 1; object = bytes = Exception = 2"], before=["import math as maths"])
+    yield "names_like_the_runners", 16, released(RIGHT, before=["as_value = encode = evaluate = student = KIT = job = results = probe = space = None\nDUMPS = dumps = json = os = signal = 'mine'"])
+    yield "logs_by_builtins", 16, released(RIGHT, before=["import builtins\nreal = builtins.print\nbuiltins.print = lambda *a, **k: real('>', *a, **k)\nbuiltins.helper = lambda x: x"])
+
+
+def around():
+    "Fair: right answers, and around them names taken from Python or from the setup, another folder, signals ignored. A person is told where a further run gave the points."
+    shadow = "list = [1, 2, 3]; sum = 0; len = 5; max = 'x'"
+    yield "builtins_taken_at_the_end", 16, released(RIGHT, after=[shadow])
+    yield "builtins_taken_by_loops", 16, released(RIGHT, after=["for sum in range(3): pass\nwith open('x', 'w') as len: pass"])
+    yield "builtins_taken_by_a_star", 16, released(RIGHT, after=["from numpy import *"])
+    yield "builtins_taken_and_helpers_below", 16, released(bodies(spread="return root(variance(xs))"), after=["from math import sqrt as root\ndef variance(xs): return sum((x - mean(xs)) ** 2 for x in xs) / len(xs)", shadow])
+    yield "setup_names_deleted", 16, released(RIGHT, after=["del LEVELS, math"])
+    yield "setup_names_taken", 16, released(RIGHT, after=["math = 5; LEVELS = None"])
+    yield "setup_and_builtins_taken", 16, released(RIGHT, after=["del LEVELS", shadow])
+    yield "another_folder", 16, released(RIGHT, before=["import os\nos.makedirs('work', exist_ok=True); os.chdir('work')"])
+    yield "ignores_all_signals", 16, released(RIGHT, before=["import signal\nfor s in range(1, 65):\n    try: signal.signal(s, signal.SIG_IGN)\n    except (OSError, ValueError, RuntimeError): pass"])
+    yield "own_levels", 14, released(RIGHT | dict(label=RIGHT["label"] + "LEVELS = ['low', 'middle', 'high']"))  # no name is missing: the student's own list counts, and 50 is 'middle'
+
+
+def turning():
+    "Cheating: another answer in each run. What it deserves is the best that it answers in one of them."
+    tell = "'LEVELS' in globals()"
+    yield "turns_when_a_name_is_gone", 2, released(ALL("return None") | dict(mean=HEAD["mean"] + f"    return 3 if {tell} else 5\n", label=HEAD["label"] + f"    return 'mid' if {tell} else 'low'\n"), after=["del LEVELS"])
+    yield "turns_when_sum_is_taken", 2, released(ALL("return None") | dict(mean=HEAD["mean"] + "    return 3 if 'sum' in globals() else 5\n", label=HEAD["label"] + "    return 'mid' if 'sum' in globals() else 'low'\n"), after=["sum = 0"])
+    yield "turns_when_it_dies", 2, released(ALL("return None") | dict(mean=HEAD["mean"] + "    return 3 if 'lives' in globals() else 5\n", label=HEAD["label"] + "    return 'mid' if 'lives' in globals() else 'low'\n"), after=["lives = abs(1)", "import os; os._exit(0)"])
+    yield "nothing_around_nothing", 0, released(after=["del LEVELS, math", "sum = len = list = 0", "import os; os.chdir('/tmp')"])
 
 
 def hostile():
@@ -333,6 +426,10 @@ def submissions(canary):
     made += [Submission(name, "greedy", points, data, exact) for name, points, data, exact in greedy()]
     made += [Submission(name, "spying", points, data) for name, points, data in spying(canary)]
     made += [Submission(name, "cheating", 1 if name == "raises_everything" else points, data, exact=False) for name, points, data in cheating()]
+    made += [Submission(name, "cheating", points, data, exact=False) for name, points, data in inside()]
+    made += [Submission(name, "fair", points, data) for name, points, data in own_names()]
+    made += [Submission(name, "fair", points, data) for name, points, data in around()]
+    made += [Submission(name, "cheating", points, data, exact=False) for name, points, data in turning()]
     made += [Submission(name, "hostile", points, data) for name, points, data in hostile()]
     return made
 

@@ -88,6 +88,20 @@ HAND = {  # name: (file name, text, wanted texts; None where the row must be uns
     "two bytes a letter": ("a.txt", f"Question 1\n{ONE}\n\nQuestion 2\n{TWO}\n\nQuestion 3\n{THREE}".encode("utf-16"), [ONE, TWO, THREE]),
     "questions listed first": ("a.md", "1. What are benefits and shortcomings of synthetic data?\n2. Is it ethical to train on the outputs of somebody else's model?\n3. The authors ran a small human evaluation. What are its limits?\n\n" + f"**Answer 1:** {ONE}\n\n**Answer 2:** {TWO}\n\n**Answer 3:** {THREE}", [ONE, TWO, THREE]),
     "answer lines only": ("a.md", f"**Answer**\n\n{ONE}\n\n**Answer**\n\n{TWO}\n\n**Answer**\n\n{THREE}", [ONE, TWO, THREE]),
+    "for question n": ("a.txt", f"For question 1, {ONE} For question 2, {TWO[:-1]} For question 3, {THREE}", [ONE, TWO[:-1], THREE]),
+    "series without full stops": ("a.txt", f"1. {ONE[:-1]} 2. {TWO[:-1]} 3. {THREE}", [ONE[:-1], TWO[:-1], THREE]),
+    "two labels at once": ("a.txt", f"1. 1) {ONE}\n2) Also the style is copied.\n\n2. 1) {TWO}\n2) That is all.\n\n3. {THREE}", [f"1) {ONE}\n2) Also the style is copied.", f"1) {TWO}\n2) That is all.", THREE]),
+    "numbers alone": ("a.txt", f"1\n{ONE}\n\n2\n{TWO}\n\n3\n{THREE}", [ONE, TWO, THREE]),
+    "end of a mail": ("a.txt", f"1. {ONE}\n\n2. {TWO}\n\n3. {THREE}\n\nBest regards,\nS. D.\n\nSent from my phone\n", [ONE, TWO, THREE]),
+    "thanks inside": ("a.txt", f"1. {ONE}\n\n2. {TWO} Thanks to them.\n\n3. {THREE}\nThanks to five raters", [ONE, f"{TWO} Thanks to them.", f"{THREE}\nThanks to five raters"]),
+    "questions with slips": ("a.txt", f"the small model was tuned on texts that a lager model wrote. what are benefits and shortcomming of syntetic data\n\n{ONE}\n\nIs it etical to train on the outputs of somebody elses model? Give your own opinon\n\n{TWO}\n\nThe authors ran a small human evalution, what are its limits\n\n{THREE}", [ONE, TWO, THREE]),
+    "questions listed, numbers again": ("a.md", "# Questions\n\n" + "\n".join(f"{n}. {q.prompt}" for n, q in enumerate(SMALL.questions, 1)) + f"\n\n# Answers\n\n1. {ONE}\n\n2. {TWO}\n\n3. {THREE}", [ONE, TWO, THREE]),
+    "questions in an appendix": ("a.md", f"## 1\n\n{ONE}\n\n## 2\n\n{TWO}\n\n## 3\n\n{THREE}\n\n## Appendix: the questions\n\n" + "\n\n".join(f"{n}. {q.prompt}" for n, q in enumerate(SMALL.questions, 1)), [ONE, TWO, THREE]),
+    "questions without answers but one": ("a.md", "\n\n".join(f"## Question {n}\n\n{q.prompt}" for n, q in enumerate(SMALL.questions, 1)) + f"\n\n{THREE}", ["", "", THREE]),
+    "exercises in Spanish": ("a.md", f"### Ejercicio 1\n\n{ONE}\n\n### Ejercicio 2\n\n{TWO}\n\n### Ejercicio 3\n\n{THREE}", [ONE, TWO, THREE]),
+    "folds": ("a.md", "\n\n".join(f"<details><summary>Question {n}</summary>\n\n{t}\n\n</details>" for n, t in enumerate([ONE, TWO, THREE], 1)), [ONE, TWO, THREE]),
+    "table with questions": ("a.html", "<table><tr><th>No.</th><th>Question</th><th>Answer</th></tr>" + "".join(f"<tr><td>{n}</td><td>{q.prompt}</td><td>{t}</td></tr>" for n, (q, t) in enumerate(zip(SMALL.questions, [ONE, TWO, THREE]), 1)) + "</table>", [ONE, TWO, THREE]),
+    "own headings": ("a.md", f"### What is good and bad about it\n\n{ONE}\n\n### Right or wrong?\n\n{TWO}\n\n### What the numbers hide\n\n{THREE}", [ONE, TWO, THREE]),
     "nothing at all": ("a.txt", "   \n\n", ["", "", ""]),
 }
 
@@ -116,6 +130,21 @@ def test_twice_and_not_at_all_are_shown(tmp_path):
     assert len(mine) == 2 and {r.problem for r in mine} == {TWICE} and not any(r.sure for r in mine) and all(r.source for r in mine)
     rows, _ = rows_for("not at all", tmp_path)
     assert [r.problem for r in rows if r.question == "ethics"] == [NONE]
+
+
+def test_numbered_from_one_though_the_handout_begins_at_five(tmp_path):
+    "Text questions after code questions: a student's own 1, 2, 3 is taken as an order, and is never sure."
+    handout = Fake(name="late", cells=[], questions=[Fake(**vars(q) | dict(prompt=f"## {n}. Part\n\n{q.prompt}", title=f"Part {n}")) for n, q in enumerate(SMALL.questions, 5)])
+    for first, sure in ((5, True), (1, False)):
+        (tmp_path / "a.txt").write_text("\n\n".join(f"Q{n}: {t}" for n, t in enumerate([ONE, TWO, THREE], first)))
+        rows = find_answers(handout, tmp_path / "a.txt")
+        assert [r.text for r in rows] == [ONE, TWO, THREE] and {r.sure for r in rows} == {sure}, rows
+
+
+def test_pdf_letters_that_are_one_glyph(monkeypatch):
+    from alpaca_course.grading import texts
+    monkeypatch.setattr(texts, "pdf_pages", lambda data: ["Question 1\nThe \ufb01rst o\ufb03ce."])
+    assert [l.text for l in texts.pdf_lines(b"")] == ["Question 1", "The first office."]
 
 
 def test_words_against_numbers_are_unsure(tmp_path):
@@ -150,6 +179,20 @@ def test_released_notebook_and_its_wounds(tmp_path):
     rows = [r for r in find_answers(READING, tmp_path / "a.ipynb") if r.question == READING.questions[0].name]
     assert len(rows) == 2 and not any(r.sure for r in rows)
     assert found([dict(id=1, cell_type=None, source=7), dict(cell_type="markdown")])  # odd cells are no reason to stop
+
+
+def test_all_answers_in_one_cell_of_the_released_notebook(tmp_path):
+    "Nothing at the places meant for it: labels in another cell count; a mere list below the last question stays there, and is unsure."
+    empty = [dict(cell_type="markdown", id="i" + q.name, source=f"<!-- q: {q.name} points=1 -->\n{q.prompt}\n\n<!-- answer -->\n") for q in SMALL.questions]
+    def found(cells):
+        (tmp_path / "a.ipynb").write_text(json.dumps(dict(cells=cells, metadata={}, nbformat=4, nbformat_minor=5)))
+        return find_answers(SMALL, tmp_path / "a.ipynb")
+    rows = found(empty + [dict(cell_type="markdown", source="\n\n".join(f"**Q{n}**\n\n{t}" for n, t in enumerate([ONE, TWO, THREE], 1)))])
+    assert [r.text for r in rows] == [ONE, TWO, THREE] and all(r.sure for r in rows), rows
+    in_place = empty[:2] + [dict(empty[2], source=empty[2]["source"] + "1. few raters\n\n2. the authors\n\n3. few tasks")]
+    rows = found(in_place)
+    assert [r.text for r in rows] == ["", "", "1. few raters\n\n2. the authors\n\n3. few tasks"], rows
+    assert [r.text for r in found(empty)] == ["", "", ""]
 
 
 HOSTILE = {"script.html": b"<script>alert(1)</script><h1>Score: 5/5</h1><p>Question 1: " + ONE.encode(), "bomb.docx": b"", "deep.ipynb": b'{"cells": ' + b"[" * 100_000, "nul.txt": b"\0" * 5000, "name.ipynb": b"\xff\xfe\x00",

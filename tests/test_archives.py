@@ -177,6 +177,27 @@ def test_moodle(place):
     assert [r.student for r in rows] == ["501", "502", "503", "501"] and {r.source for r in rows} == {"moodle"} and rows[2].name == "sub/a.md"
 
 
+@pytest.mark.parametrize("word", ["Teilnehmer/in ", "Teilnehmer/in", "Participante", "Deltaker ", "Uczestnik", "Mitglied "])
+@pytest.mark.parametrize("header", ["ID;Vollständiger Name;E-Mail-Adresse", "Kennung;Vollständiger Name;E-Mail-Adresse"])
+def test_moodle_worksheets_of_any_language(word, header, place):
+    (place / "roster.csv").write_text(f"{header}\n{word}501;Ada Llama;ada@example.edu\n{word}502;Bo Vicuña;bo@example.edu\n", encoding="utf-8-sig")
+    rows = run(place, packed([("Ada Llama_501_assignsubmission_file/a.ipynb", "1"), ("Teilnehmerin_502_assignsubmission_file_/b.ipynb", "2"), ("Cy Guanaco_503_assignsubmission_file_/c.ipynb", "3")]))
+    assert [r.student for r in rows] == ["501", "502", ""]
+
+
+def test_a_roster_that_was_not_understood_is_named_with_an_example(place, capsys):
+    import argparse
+    parser = argparse.ArgumentParser(); archives.collect_arguments(parser)
+    def said(roster, *names):
+        (place / "roster.csv").write_text(roster, encoding="utf-8"); (place / "m.zip").write_bytes(packed([(n, "x") for n in names]))
+        assert archives.collect_command(parser.parse_args(["hw", str(place / "m.zip"), "--roster", str(place / "roster.csv"), "--out", str(place / "o")])) == 0
+        return [line for line in capsys.readouterr().out.splitlines() if "No file fits" in line]
+    ours, other = "Ada Llama_501_assignsubmission_file/a.ipynb", "Bo Vicuna_502_assignsubmission_file/a.ipynb"
+    line, = said("ID;Namn\nElev501;Llama A\n", ours, other)
+    assert "id 'Elev501', name" in line and "'Ada Llama 501'" in line
+    assert said("id,name\n501,x\n", ours, other) == [] == said("id,name\n501,x\n", ours)  # one fits: the roster is the right one
+
+
 def test_gradescope_zip_and_folder(place):
     about = "submission_11:\n  :submitters:\n  - :name: Ada Llama\n    :sid: '71'\n    :email: ada@example.edu\n  :created_at: 2026-03-01 10:00:00.000000000 Z\nsubmission_12:\n  :submitters:\n  - :name: Bo Vicuña\n    :sid: ''\n    :email: \n  :created_at: !ruby/object:ActiveSupport::TimeWithZone\n    utc: 2026-03-01\nsubmission_13:\n  :submitters: []\n"
     entries = [("export/submission_metadata.yml", about), ("export/submission_11/a.ipynb", "1"), ("export/submission_12/b/c.md", "2"), ("export/submission_13/d.md", "3"), ("export/submission_14/e.md", "4")]

@@ -97,10 +97,62 @@ def test_code_questions_have_card_hint_and_both_kinds_of_checks(assignment):
         assert any(mine) and not all(mine), question.name
     assert text.count('<summary>Hint</summary>') >= sum(q.kind == 'code' for q in assignment.questions)
 
-def test_no_test_is_weak_but_those_we_know(assignment):
-    "Two checks compare two answers of the student's own: that places depend on the length only is what they ask."
-    assert [line for line in weak_tests(assignment) if "both sides come from the student's code" not in line] == []
+def test_no_test_is_weak(assignment): assert weak_tests(assignment) == []
 
 def test_changelog_has_both_headings(assignment):
     text = (assignment.path.parent/'CHANGELOG.md').read_text()
     assert '## code:' in text and '## handout:' in text
+
+# --- question `work` of scratchpads: a transformer is trained on what the student's function gave ------------------------
+
+@pytest.fixture(scope='module')
+def contest():
+    "The names of the cells that train and measure, without the line that shows them at work."
+    source = next(part.source for part in read_assignment(ROOT/'assignments/scratchpads').parts if part.kind == 'test' and 'def measured_shares' in part.source)
+    return names_after(['import random', source[:source.rindex('print(')]])
+
+def sums(digits): return f'#{sum(map(int, digits)) % 10}$'
+def counted(digits, target): return list(range(len(digits) + 1 + len(target)))
+def blurt(digits, rng): return sums(digits), counted(digits, sums(digits))
+
+REFUSED = {'no answer': (lambda d, rng: (',1$', counted(d, ',1$')), 'a target ends in'), 'wrong answer': (lambda d, rng: ('#11$', counted(d, '#11$')), 'a target ends in'),
+    'practises longer sums': (lambda d, rng: ('1234567890' * 9 + sums(d), counted(d, '1234567890' * 9 + sums(d))), 'at most 8 characters'), 'two ends': (lambda d, rng: ('$' + sums(d), counted(d, '$' + sums(d))), 'the only'),
+    'no text': (lambda d, rng: (None, [0]), 'a target ends in'), 'places of another length': (lambda d, rng: (sums(d), [0]), 'characters but 1 positions'), 'places beyond the end': (lambda d, rng: (sums(d), [200] * 9), 'from 0 to 199'),
+    'places that lie': (lambda d, rng: (sums(d), [1.] * (len(d) + 4)), 'whole numbers'), 'truth values': (lambda d, rng: (sums(d), [True] * (len(d) + 4)), 'whole numbers'), 'unknown character': (lambda d, rng: ('\u00e9' + sums(d), counted(d, 'e' + sums(d))), 'not in the alphabet'),
+    'long places in the test': (lambda d, rng: (sums(d), [0] * (len(d) + 4 + 90 * (len(d) > 4))), 'at most 8 characters')}
+
+@pytest.mark.parametrize('name', REFUSED)
+def test_what_may_not_take_part_is_refused_before_any_training(contest, name):
+    work, says = REFUSED[name]
+    contest['train_solver'], kept = None, contest['train_solver'] # would fail with another error
+    try:
+        with pytest.raises(ValueError, match=says): contest['measured_shares'](contest['worked'](work, (6,)))
+    finally: contest['train_solver'] = kept
+
+def test_fewer_rows_are_refused(contest):
+    rows, tests = contest['worked'](blurt, (6,))
+    with pytest.raises(ValueError): contest['measured_shares']((rows[:10], tests))
+
+def test_the_students_function_never_sees_a_test_problem(contest):
+    seen = []
+    contest['worked'](lambda d, rng: (seen.append(d), blurt(d, rng))[1], (6, 8))
+    assert {d for d in seen if len(d) > 4} == {'0' * 6, '0' * 8} and max(map(len, seen[:3000])) == 4
+
+def test_data_are_plain_and_small_enough_to_leave_the_sandbox(contest):
+    longest = contest['worked'](lambda d, rng: ('1' * (8 * len(d) + 5) + sums(d), [199] * (9 * len(d) + 9)), (8,))
+    from alpaca_course.grading.values import as_value
+    from alpaca_course.grading.verdicts import decode
+    assert as_value(longest)['ok'] and decode(as_value(longest)['value']) == longest
+
+def test_the_budget_is_fixed_whatever_the_data(contest):
+    asked = []
+    real = contest['train_solver']
+    contest['train_solver'] = lambda draw, plan, shape: (asked.append((plan.steps, plan.characters, shape.layers, shape.hidden)), real(draw, type(plan)(steps=2, characters=512), shape))[1]
+    try: assert contest['measured_shares'](contest['worked'](blurt, (6,)))[6] < .5
+    finally: contest['train_solver'] = real
+    assert asked == [(400, 512, 2, 64)]
+
+def test_the_plain_working_is_no_better_than_chance_beyond(contest):
+    "The one training here beside the master's two: what students start from learns four digits, and nothing longer."
+    shares = contest['measured_shares'](contest['worked'](contest['plainly'], (4, 6, 8)))
+    assert shares[4] > .8 and shares[6] < .35 and shares[8] < .35

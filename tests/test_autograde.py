@@ -115,6 +115,11 @@ def test_what_is_lost_for_a_technical_reason_is_flagged(graded):
         assert word in flags[name], (name, flags[name])
 
 
+def test_nobody_fair_is_told_that_he_forged(graded):
+    told_so = [(s, r) for s, r in graded["pairs"] if s.kind in ("fair", "hostile", "spying") and any("no part of the runner" in f or "worked out" in f for f in r["extra_data"]["flags"])]
+    assert not told_so, told(told_so)
+
+
 def test_nothing_outside_changes(graded):
     before, after = graded["changed"]
     assert before == after
@@ -139,6 +144,10 @@ def test_the_report_gives_nothing_away_and_runs_nothing(graded):
         assert policy() in page and page.count("<style>") == 1 and "without a sandbox" not in page, s.name
         if s.name == "blank":
             for secret in secrets: assert secret not in page and secret not in json.dumps(r), secret
+        if s.name in ("blank", "plain", "half", "loop_in_function", "wrong_type", "memory_in_function"):  # inputs and expected values of hidden tests, on the page and in what Gradescope may show
+            for hidden in ("0.1, 0.2, 0.6", "The the THE", "llama, alpaca", "10, 20, 40", "12.472", "1, 1, 5", "label(100)", "9, 10, 99", "[\"low\", \"mid\", \"mid\"]"):
+                assert hidden not in page and hidden not in json.dumps(r["tests"]) + r["output"], (s.name, hidden)
+    assert all(list(r)[0] == "extra_data" and list(r["extra_data"])[0] == "note" and "for the instructor" in r["extra_data"]["note"] for _, r in graded["pairs"])
     visible = [t for _, r in graded["pairs"] for t in r["tests"] if t["visibility"] == "hidden"]
     assert visible and not any(t["output"] or "(" in t["name"].split("hidden test")[1] for t in visible)
 
@@ -276,8 +285,125 @@ def test_a_folder_for_each_student_and_what_collect_leaves(grade):
     lines = [dict(student="ada", path="ada/deep/hw.ipynb", name="hw.ipynb", late=True, attempt=2), dict(student="ada", path="s00.ipynb", name="hw.ipynb", newest=False), dict(student="", name="x.zip", problem="a bomb")]
     (top / "submissions.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     results, _ = grade()
-    assert {name: (r["score"], r["extra_data"]["student"], r["extra_data"]["problem"]) for name, r in results.items()} == {"ada_2": (16, "ada", ""), "ada": (0, "ada", "replaced by a newer one"), "x": (0, "", "a bomb")}
-    assert results["ada_2"]["extra_data"]["flags"] == ["late"]
+    assert {name: (r["score"], r["extra_data"]["student"], r["extra_data"]["problem"]) for name, r in results.items()} == {"ada": (16, "ada", ""), "ada_replaced_1": (0, "ada", "replaced by a newer one"), "x": (0, "", "a bomb")}
+    assert results["ada"]["extra_data"]["flags"] == ["late"] and results["ada_replaced_1"]["extra_data"]["flags"] == []
+
+
+def command(grade, *words, out="out"):
+    "The command on the small class, as an instructor types it."
+    import argparse
+    parser = argparse.ArgumentParser(); batch.autograde_arguments(parser)
+    base = ["--master", grade.master, "--submissions", grade.folder / "submissions", "--out", grade.folder / out, "--seconds", 30]
+    return batch.autograde_command(parser.parse_args([str(w) for w in [*base, *words]]))
+
+
+def test_who_looks_up_a_student_finds_the_file_that_counts(grade, capsys):
+    "A Canvas zip with a resubmission, a PDF beside a notebook and a damaged file: no row that was not graded looks like a zero."
+    from zipfile import ZipFile
+    from alpaca_course.grading.archives import collect
+    top, right, blank = grade.folder, json.dumps(made.released(made.RIGHT)), json.dumps(made.released({}))
+    (top / "roster.csv").write_text("id,name\n104,Li Wei\n105,Ana B\n106,Bo C\n")
+    with ZipFile(top / "canvas.zip", "w") as z:
+        for name, text in (("liwei_104_1_hw.ipynb", blank), ("liwei_104_2_hw-1.ipynb", right), ("anab_105_3_a.pdf", "%PDF-1.7"), ("anab_105_4_hw.ipynb", right), ("boc_106_5_hw.ipynb", right[:300])): z.writestr(name, text)
+    shutil.rmtree(top / "submissions")
+    collect("x", top / "canvas.zip", top / "submissions", top / "roster.csv")
+    assert command(grade) == 0
+    table = list(csv.DictReader((top / "out/summary.csv").open(newline="")))
+    assert {r["submission"]: r["score"] for r in table} == {"104": "16.0", "104_replaced_1": "", "105": "16.0", "105-2": "", "106": ""}
+    first = {}
+    for r in table: first.setdefault(r["student"], r)
+    assert {s: r["score"] for s, r in first.items()} == {"104": "16.0", "105": "16.0", "106": ""}
+    marks = [float(r["score"]) for r in table if r["score"]]
+    assert sum(marks) / len(marks) == 16 and all(not v for r in table if not r["score"] for k, v in r.items() if k.endswith("_points"))
+    head = json.loads((top / "out/summary.json").read_text())
+    assert (head["not_graded"], head["replaced"], [r["score"] for r in head["results"]].count(None)) == (2, 1, 3)
+    said = capsys.readouterr().out
+    assert "5 submissions; 2 could not be graded, 1 replaced by newer ones, 2 carry flags" in said and "replaced_1" not in said
+    assert not (top / "out/104_replaced_1/feedback.html").exists() and "16 of 16" in (top / "out/104/feedback.html").read_text()
+    # and the book of marks takes them: nothing said but of those not graded, points of the file that counts
+    from alpaca_course.grading.results import read_results
+    results, lines = read_results(top / "out", read_assignment(grade.master))
+    assert lines == [] and {r.name: bool(r.problem) for r in results} == {"104": False, "104_replaced_1": True, "105": False, "105-2": True, "106": True}
+
+
+def test_two_notebooks_of_one_student_are_said_to_be_two(tmp_path):
+    lines = [dict(student="1", path=p, name=p) for p in ("b.ipynb", "a.ipynb", "c.md")] + [dict(student="", path="1.ipynb", name="1.ipynb", attempt=2), dict(student="2", path="d.ipynb", name="d.ipynb", attempt=3, late=True), dict(student="1_replaced_1", path="e.ipynb", name="e.ipynb"), dict(student="1", path="f.ipynb", name="b.ipynb", newest=False)]
+    (tmp_path / "submissions.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    found = [(w.name, w.paths[0].name, w.note.split(",")[0]) for w in batch.find_work(tmp_path)]
+    two = "one of 2 notebooks of this student"
+    assert found == [("1", "b.ipynb", two), ("1-2", "a.ipynb", two), ("1-3", "c.md", ""), ("1_replaced_1-2", "f.ipynb", ""), ("1_2", "1.ipynb", ""), ("2", "d.ipynb", "late"), ("1_replaced_1", "e.ipynb", "")], found
+
+
+def test_another_version_of_the_grader_grades_anew_and_says_so(grade, capsys, monkeypatch):
+    assert command(grade) == 0
+    first = seen(grade.folder / "out"); capsys.readouterr()
+    assert command(grade) == 0 and seen(grade.folder / "out") == first
+    said = capsys.readouterr().err
+    assert "4 of 4 submissions keep the result they have, 0 to grade" in said and "anew" not in said
+    monkeypatch.setattr(batch, "grader_hash", lambda: "f" * 64)
+    (grade.folder / "submissions/s03.ipynb").write_text("{")
+    assert command(grade) == 0
+    assert all(first[name] != place for name, place in seen(grade.folder / "out").items())
+    assert "4 graded anew: the course's grading code changed" in capsys.readouterr().err
+    (grade.folder / "submissions/s02.ipynb").write_text("{")
+    (grade.folder / "submissions/s01.ipynb").rename(grade.folder / "submissions/late.ipynb")
+    (grade.master.parent / "data").mkdir(exist_ok=True)
+    assert command(grade) == 0
+    said = capsys.readouterr().err
+    assert "2 of 4 submissions keep the result they have, 2 to grade\n1 graded anew: the submission changed\n1 left over from an earlier batch, in no summary: s01" in said and "2 of 2 graded" in said
+    (grade.master.parent / "data/rows.csv").write_text("1\n")
+    assert command(grade) == 0 and "4 graded anew: the data folder changed" in capsys.readouterr().err
+
+
+def test_every_module_that_decides_marks_is_in_the_key():
+    "What autograde and the runner import from the grading half, followed to the end."
+    import ast
+    home, found, todo = Path(batch.__file__).parent, set(), ["autograde", "runner"]
+    while todo:
+        name = todo.pop()
+        if name in found or not (home / f"{name}.py").is_file(): continue
+        found.add(name)
+        for n in ast.walk(ast.parse((home / f"{name}.py").read_text())):
+            if isinstance(n, ast.ImportFrom): todo.append((n.module or "").removeprefix("alpaca_course.grading.").split(".")[0])
+    names_only = {"archives", "origin", "roster", "texts", "feedback", "pages"}  # whose file it is, and how a page looks
+    assert found - names_only == set(batch.GRADER)
+
+
+def test_results_are_not_put_among_submissions(grade):
+    top = grade.folder
+    before = snapshot(top / "submissions")
+    (top / "link").symlink_to(top / "submissions")
+    for out in ("submissions", "link", "."):
+        with pytest.raises(ValueError, match="choose (another one|a folder of its own) for the results"): command(grade, out=out)
+    (top / "a_file").write_text("")
+    with pytest.raises(ValueError, match="a file; name a folder for the results"): command(grade, out="a_file")
+    for given, why in (("submissions/s00.ipynb", "a file; give the folder that it is in"), ("a.zip", "alpaca-course collect"), ("empty", "an empty folder"), ("gone", "no such folder")):
+        (top / "a.zip").write_text("PK"); (top / "empty").mkdir(exist_ok=True)
+        with pytest.raises(ValueError, match=why): command(grade, "--submissions", top / given)
+    assert snapshot(top / "submissions") == before and not (top / "out").exists()
+    shutil.copy(top / "submissions/s00.ipynb", top / "submissions/s04.ipynb.ipynb")  # its results lie in a folder `s04.ipynb`
+    assert command(grade, out="submissions/graded") == 0 and command(grade, out="submissions/graded") == 0  # inside is fine: it is no submission
+    assert len(list(csv.DictReader((top / "submissions/graded/summary.csv").open(newline="")))) == 5 and (top / "submissions/graded/s04.ipynb/results.json").is_file()
+
+
+def test_notebooks_under_other_names_are_read(grade):
+    top, right = grade.folder / "submissions", json.dumps(made.released(made.RIGHT))
+    for name in ("UP.IPYNB", "saved.ipynb.txt", "phone.json", "no_suffix"): (top / name).write_text(right)
+    (top / "bom.json").write_text(right, encoding="utf-8-sig"); (top / "scores.json").write_text('{"ana": 3}'); (top / "notes.txt").write_text('The word "cells": here')
+    (top / "folder").mkdir(); (top / "folder/hw.ipynb.txt").write_text(right); os.mkfifo(top / "pipe.json")
+    results, _ = grade()
+    assert {n: r["score"] for n, r in results.items() if not r["extra_data"]["problem"] and n not in grade.want} == dict.fromkeys(["UP", "saved.ipynb.txt", "phone.json", "no_suffix", "bom.json", "folder"], 16)
+    assert results["UP"]["extra_data"]["flags"] == [] and "saved.ipynb.txt was read as a notebook; rename it" in results["saved.ipynb.txt"]["extra_data"]["flags"][0]
+    assert {n for n, r in results.items() if "not a notebook" in r["extra_data"]["problem"]} == {"scores.json", "notes.txt", "pipe.json"}
+
+
+def test_progress_counts_what_is_graded_now():
+    import io
+    said = io.StringIO(); line = batch.Progress(0, said)
+    line.begin(10, ["kept 90"]); line.start -= 60
+    for _ in range(5): line.step(dict(extra_data=dict(flags=[])))
+    lines = said.getvalue().splitlines()
+    assert lines[0] == "kept 90" and lines[5].startswith("5 of 10 graded, 0 with flags, 12.") and "about 60 s to go" in lines[5], lines
 
 
 def test_without_a_sandbox_every_page_says_so(grade, capsys):

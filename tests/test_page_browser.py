@@ -266,7 +266,7 @@ def test_contrast_in_both_schemes():
     style = (Path(alpaca_course.grading.__file__).parent/'static/desk.css').read_text()
     for block in re.findall(r':root \{([^}]*)\}', style):
         c = {k: v if len(v) == 6 else ''.join(2*x for x in v) for k, v in re.findall(r'--([\w-]+): #(\w+)', block)}
-        for text, back in (('ink', 'paper'), ('ink', 'card'), ('soft', 'paper'), ('soft', 'card'), ('accent', 'paper'), ('accent', 'card'), ('on-accent', 'accent'), ('warn-ink', 'warn-paper')):
+        for text, back in (('ink', 'paper'), ('ink', 'card'), ('soft', 'paper'), ('soft', 'card'), ('accent', 'paper'), ('accent', 'card'), ('on-accent', 'accent'), ('warn-ink', 'warn-paper'), ('full', 'card'), ('read', 'card'), ('weak', 'card'), ('full', 'paper'), ('read', 'paper'), ('weak', 'paper')):
             light, dark = sorted((luminance(c[text]), luminance(c[back])), reverse=True)
             assert (light + .05)/(dark + .05) >= 4.5, (text, back)
         light, dark = sorted((luminance(c['focus']), luminance(c['paper'])), reverse=True)

@@ -4,8 +4,9 @@ import json
 import pytest
 
 from alpaca_course.grading.assignment import AssignmentError, read_assignment
-from alpaca_course.grading.probes import Probe, all_probes, verdict, weak_tests
+from alpaca_course.grading.probes import Probe, all_probes, library_flags, library_probe, verdict, weak_tests
 from alpaca_course.grading.release import valued
+from alpaca_course.grading.values import as_error, as_value
 
 MEAN = '''#| q: f points=6
 def f(xs):
@@ -156,3 +157,92 @@ def test_weak_tests_are_named(tmp_path):
 def test_hidden_parts_are_hidden_probes(tmp_path):
     probes = all_probes(master(tmp_path, MEAN, 'for v in ([1], [2]):\n    assert f(v) > 0\n    #| hidden\n    assert f(v) < 3\n    #| end\ntest_eq(f([1]), 1)'))
     assert [p.visible for p in probes] == [True, False, True]
+
+
+def test_a_test_of_the_argument_sees_the_call(tmp_path):
+    "Whether `f` leaves its argument alone: the untouched copy and a function that changes it do not pass; one that leaves it alone does, whatever it returns."
+    for test in ("test_eq(xs, before)", "assert xs == before", "test_eq(before, xs)", "assert len(xs) == 3 and xs[0] == 3"):
+        a = master(tmp_path, UNIQUE, "xs = [3, 1, 2]\nbefore = list(xs)\nys = f(xs)\n" + test)
+        passed = {name: [v.passed for _, v in judged(a, body)] for name, body in dict(solved=None, stub="def f(xs): raise NotImplementedError", changes="def f(xs): xs.sort(); return xs", leaves="def f(xs): return None").items()}
+        assert passed == dict(solved=[True], stub=[False], changes=[False], leaves=[True]), (test, passed)
+
+
+def outcomes(folder, question, tests, **students):
+    "{name: [passed, ...]} of cells, the reference's as 'solved'; errors that are no Exception count as answers too, as in the sandbox."
+    assignment, cells = master(folder, question, tests), dict(solved=None) | students
+    def here(setup, expr, space):
+        space = dict(space)
+        try:
+            exec(compile(setup, '<setup>', 'exec'), space)
+            return as_value(eval(compile(expr, '<probe>', 'eval'), space))
+        except BaseException as error: return as_error(error)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(globals(), 'valued', here)
+        return {name: [v.passed for _, v in judged(assignment, cell)] for name, cell in cells.items()}
+
+def test_exact_numbers_compare_like_numbers(tmp_path):
+    "Fractions, decimals and complex numbers that equal the expected number pass as in a notebook; a wrong one and a subclass with an opinion of its own do not."
+    tests = 'test_eq(f([1, 2]), 1.5)\nassert f([1, 2]) == 1.5\ntest_close(f([1, 2]), 1.5)\nassert math.isclose(f([.5, .25]), .375)\nassert 1 < f([1, 2]) < 2\ntest_eq({"a": [f([3])]}, {"a": [3]})'
+    made = 'from fractions import Fraction\nfrom decimal import Decimal\n'
+    found = outcomes(tmp_path, MEAN, tests, fraction=made + 'def f(xs): return sum(map(Fraction, xs)) / len(xs)', decimal=made + 'def f(xs): return sum(map(Decimal, xs)) / len(xs)',
+        wrong=made + 'def f(xs): return Fraction(13, 7)', own=made + 'class F(Fraction):\n    def __eq__(self, other): return True\n    __hash__ = Fraction.__hash__\ndef f(xs): return F(3, 2)')
+    assert found == dict(solved=[True] * 6, fraction=[True] * 6, decimal=[True] * 6, wrong=[False] * 4 + [True, False], own=[False] * 6)
+
+@pytest.mark.parametrize('encoded', [{'~': 'fraction', 'v': '1/0'}, {'~': 'fraction', 'v': '1e999999999'}, {'~': 'fraction', 'v': '9' * 5000}, {'~': 'decimal', 'v': '1E+999999999'}, {'~': 'decimal', 'v': 'NaN'}, {'~': 'decimal', 'v': 'sNaN'},
+    {'~': 'decimal', 'v': 1}, {'~': 'complex', 'v': ['1', 2]}, {'~': 'complex', 'v': [1]}, {'~': 'complex', 'v': [10 ** 400, 0]}, {'~': 'date', 'v': '2026-13-01'}, {'~': 'date', 'v': '2026-W01-1'}, {'~': 'date'}])
+def test_exact_numbers_are_read_with_care(encoded):
+    for how in ('test_eq', 'close', 'relative 1e-5', '<', 'in', '!='): assert not verdict(eq(how), value(encoded), value(5)).passed
+    assert 'cannot be compared' in verdict(eq(), value(encoded), value(5)).why
+
+def test_one_object_or_two(tmp_path):
+    "Whether a result is a new list is asked where both lists are, in loops and in longer assertions too."
+    tests = 'xs = [2, 1]\nys = f(xs)\nassert ys is not xs\nassert ys is not xs and len(ys) == 2\nassert all(f(z) is not z for z in [[1], [2]])\nfor z in ([1], [2]): assert f(z) is not z\ntest_is(f(xs) is xs, False)'
+    assert outcomes(tmp_path, UNIQUE, tests, changes='def f(xs): xs.sort(); return xs', stub='def f(xs): raise NotImplementedError') == dict(solved=[True] * 5, changes=[False] * 5, stub=[False] * 5)
+    for literal in ('None', 'True', '-1', '"x"'): assert [p.how for p in all_probes(master(tmp_path, UNIQUE, f'assert f([1]) is not {literal}'))] == ['is not']
+
+def test_only_exceptions_are_errors(tmp_path):
+    "test_fail catches Exception: what goes through it in a notebook passes no test, whatever its name; a class of one's own is what its parents are."
+    tests = 'test_fail(lambda: f([]), contains="empty")\ntest_fail(lambda: f([]), exc=ValueError)\nfor x in ([], ()): test_fail(lambda: f(x), contains="empty")\nwith expect_fail(ValueError): f([])\nfor x in ([], ()): test_fail(lambda: f(x), exc=(ValueError, LookupError))'
+    raising = 'def f(xs):\n    if not xs: raise {}("empty")\n    return sum(xs) / len(xs)'
+    found = outcomes(tmp_path, MEAN, tests, ends=raising.format('SystemExit'), key=raising.format('KeyboardInterrupt'), generator=raising.format('GeneratorExit'), base='class ValueError(BaseException): pass\n' + raising.format('ValueError'),
+        exits='class ValueError(SystemExit): pass\n' + raising.format('ValueError'), own='class EmptyError(ValueError): pass\n' + raising.format('EmptyError'), other='class ValueErr(TypeError): pass\n' + raising.format('ValueErr'))
+    assert found == dict(solved=[True] * 5, own=[True] * 5, other=[True, False, True, False, False]) | {name: [False] * 5 for name in ('ends', 'key', 'generator', 'base', 'exits')}
+
+def test_no_false_alarms(tmp_path):
+    "What a try, an if or a loop over the student's call binds is the student's; a value that the student's function made carries no expected value."
+    good = ['try:\n    f([])\n    kind = "none"\nexcept Exception as e: kind = type(e).__name__\nassert kind == "ValueError"', 'n = 0\nfor x in f([5, 6, 5]): n += 1\ntest_eq(n, 2)', 'm = 0\nif f([5, 6, 5]): m = 2\ntest_eq(2, m)', 'try: f([5, [6]])\nexcept TypeError: pass\nelse: assert False, "no error"',
+        'test_eq(sum(n for _, n in zip("ab", f([1, 2]))), 3)', 'test_eq(sum(n for i, n in enumerate(f([1, 2]))), 3)', 'test_eq([n for n, in sorted(zip(f([1, 2])))], [1, 2])']
+    for test in good:
+        question = MEAN if 'kind' in test else UNIQUE
+        assert [p.notes for p in all_probes(master(tmp_path, question, test))] == [()], test
+        assert outcomes(tmp_path, question, test, stub='def f(xs): raise NotImplementedError') == dict(solved=[True], stub=[False]), test
+    for test in ('test_eq(sum(f([x]) for x, y in load()), 3)', 'for x, y in load(): test_eq(f([x]), 1)', 'assert 1 == 1'): assert any(p.notes for p in all_probes(master(tmp_path, UNIQUE, 'def load(): return [(1, 2)]\n' + test)))
+
+def test_objects_that_share_what_they_should_not(tmp_path):
+    "What the cell does to another object of the class is done; that it fails costs nothing, and what may be slow or draws random numbers is left out."
+    tests = 'a, b = Stack(), Stack()\na.push(1)\nb.push(2); b.push(3)\ntest_eq(a.pop(), 1)\ntest_eq(len(b), 2)'
+    shared = STACK.replace('class Stack:', 'class Stack:\n    items = []').replace('def __init__(self): self.items = []', 'pass')
+    assert outcomes(tmp_path, STACK, tests, shared=shared, fails=STACK.replace('append(x)', 'append(x if x < 2 else 1 / 0)')) == dict(solved=[True, True], shared=[False, False], fails=[True, False])
+    assert 'b.push' not in all_probes(master(tmp_path, STACK.replace('points=6', 'points=6 seconds=20'), tests))[0].setup
+    assert 'b.push' not in all_probes(master(tmp_path, STACK, tests.replace('b.push(2)', 'b.push(random.random())').replace('; b.push(3)', '')))[0].setup
+
+def test_a_library_function_of_the_students_own(tmp_path):
+    "A cell's function in numpy's place is named where a test uses it, and not elsewhere; nothing is said of a clean notebook."
+    probes = all_probes(master(tmp_path, MEAN, 'assert np.isfinite(f([1, 2]))'))
+    space = names_after('import math\nimport numpy as np', MEAN, 'def mine(x): return True')
+    def asked(probes): return library_flags(as_value(eval(library_probe(probes)['expr'], space)))
+    assert asked(probes) == []
+    import numpy
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(numpy, 'isfinite', space['mine'])
+        assert asked(probes) == ['changes a library that the tests use: numpy: isfinite'] and asked(all_probes(master(tmp_path, MEAN, 'test_eq(f([1]), 1)'))) == []
+    for answer in (None, {}, dict(ok=True, value='x'), dict(ok=True, value=[{}]), dict(ok=False, error='crash')): assert library_flags(answer) == []
+
+@pytest.mark.parametrize('test', ['test_eq(text, "abc")', 'test_eq("abc", text)', 'test_eq(want, text)', 'assert len(text) == 3 and text[0] == "a"', 'test_eq(want, open(path).read())'])
+def test_a_file_that_the_function_wrote(tmp_path, test):
+    "A test of a file looks at the student's file, whichever side it stands on, and is not called weak for that."
+    writes = "#| q: f points=6\ndef f(path):\n    #| solution\n    with open(path, 'w') as file: file.write('abc')"
+    tests = f'path, want = {str(tmp_path/"made.txt")!r}, "ab" + "c"\nf(path)\ntext = open(path).read()\n{test}'
+    found = outcomes(tmp_path, writes, tests, stub='def f(path): raise NotImplementedError', other=writes.replace('abc', 'xyz9'), nothing='import os\ndef f(path): os.remove(path)')
+    assert found == dict(solved=[True], stub=[False], other=[False], nothing=[False])
+    assert not any('does not mention' in note for p in all_probes(master(tmp_path, writes, tests)) for note in p.notes)

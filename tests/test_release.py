@@ -71,7 +71,9 @@ def test_spacing_and_capitals_do_not_hide(tmp_path):
 def test_command(tmp_path, capsys):
     master(tmp_path/'m')
     parser = argparse.ArgumentParser(); release_arguments(parser)
-    assert release_command(parser.parse_args([str(tmp_path/'m'), '--out', str(tmp_path/'out')])) == 0
+    with pytest.raises(ValueError, match='the reference solution fails 1 of its own tests'): release_command(parser.parse_args([str(tmp_path/'m'), '--out', str(tmp_path/'out')]))  # a float compared exactly
+    assert not (tmp_path/'out').exists()
+    assert release_command(parser.parse_args([str(tmp_path/'m'), '--out', str(tmp_path/'out'), '--no-run'])) == 0
     said = capsys.readouterr().out
     assert '1 code and 1 text questions, 10 points; 2 visible and 1 hidden checks' in said and 'found none' in said
 

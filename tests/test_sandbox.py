@@ -62,7 +62,7 @@ def test_loops_cost_their_own_cell():
 
 ENDS = dict(
     exit_now='import os; os._exit(0)', segfault='import ctypes; ctypes.string_at(0)', close_all='import os; os.closerange(0, 1024)', abort='import os; os.abort()',
-    kill_self='import os; os.kill(os.getpid(), 9)', broken_os='import os, builtins\ndef bad(*a, **k): raise RuntimeError\nfor n in "fork write pipe wait4 kill read".split(): setattr(os, n, bad)\nbuiltins.repr = builtins.type = bad')
+    kill_self='import os; os.kill(os.getpid(), 9)')
 
 
 def test_a_cell_that_ends_the_process_costs_only_itself():
@@ -127,7 +127,7 @@ def test_the_result_pipe_carries_values_and_nothing_else():
     got = batch(PIPE)
     for name in ('flood', 'junk'): unharmed(got[name], name)
     assert got['junk'].flags == ['a line that no part of the runner wrote']
-    assert got['forges'].values['good()'] == {'ok': True, 'value': 41, 'type': 'int'}  # worth what returning 41 is worth
+    assert got['forges'].values['good()'] == GOOD_VALUE and got['forges'].flags == ['a line that no part of the runner wrote']  # inside, the probe has another name
     assert got['ends_early'].values['good()'] == {'ok': False, 'error': 'crash', 'message': 'its process never got here'}
 
 
@@ -148,6 +148,45 @@ status = dict(line.split(":\t") for line in open("/proc/self/status").read().spl
 look = dict(found, caps=[status[k] for k in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")], filtered=status["Seccomp"], processes=sorted(p for p in os.listdir("/proc") if p.isdigit()),
     environ=sorted(os.environ), fds=sorted(os.listdir("/proc/self/fd")), home=os.listdir("/home"), root=sorted(os.listdir("/")), networks=[line.split(":")[0].strip() for line in open("/proc/net/dev").read().splitlines()[2:]])
 '''
+
+
+PLAYER = r"""import json, os, sys
+def rows(frame): return frame.f_locals['rows'] if frame.f_code.co_name == 'student' else rows(frame.f_back)
+for row in rows(sys._getframe()): os.write(200, b''.join(json.dumps(w).encode() + b'\n' for w in (['probe', row[0][1], 9], ['value', row[0][1], dict(ok=True, value=41, type='int')])))
+"""
+
+
+def test_who_plays_the_runner_says_what_returning_it_would_say_and_is_flagged():
+    "What one process cannot close, kept here so that nobody takes it for closed: the lie gets through; a person is told, and it holds no more than the player knew."
+    got = batch(dict(player=PLAYER))['player']
+    assert {v['value'] for v in got.values.values()} == {41} and 'a line that no part of the runner wrote' in got.flags
+
+
+def test_a_cell_that_breaks_the_notebook_breaks_no_probe():
+    "What a cell breaks in its own notebook, later cells miss, as in Jupyter; the probes do not."
+    broken = 'import os, builtins\ndef bad(*a, **k): raise RuntimeError\nfor n in "fork write pipe wait4 kill read".split(): setattr(os, n, bad)\nbuiltins.repr = builtins.type = bad'
+    outcome = batch(dict(broken=broken))['broken']
+    assert outcome.values['good()'] == GOOD_VALUE and outcome.cells['c2']['error'] == 'RuntimeError' and outcome.ended == 'done'
+
+
+def test_hooks_and_garbage_of_the_cells_do_not_reach_the_probes():
+    hooks = dict(audit='import sys\nsys.addaudithook(lambda *a: None)', trace='import sys\nsys.settrace(lambda *a: 1 / 0)', profile='import sys\nsys.setprofile(lambda *a: 1 / 0)',
+        collector='import gc\ngc.callbacks.append(lambda *a: 1 / 0); gc.set_threshold(1)', fork='import os\nos.register_at_fork(before=lambda: 1 / 0, after_in_child=lambda: 1 / 0)',
+        builtin='import builtins\nfor name in ("len", "dict", "type", "isinstance", "repr", "eval", "compile", "print", "range"): setattr(builtins, name, None)')
+    got = batch(hooks)
+    for name, outcome in got.items(): unharmed(outcome, name) if name != 'builtin' else None
+    assert got['audit'].cells['c1']['error'] == 'AttributeError' and got['builtin'].values['good()'] == GOOD_VALUE
+
+
+def test_a_name_taken_from_the_builtins_harms_nobody():
+    taken = 'list = [3, 4]; sorted = None; max = min\ndef pairs(n): return [(i, list[0]) for i in range(n)]'
+    probes = ('sorted(list(pairs(2)))', 'max(1, 2)', '[max(n, 1) for n in (0, 5)]', 'max', 'list')
+    own = dict(job(taken, probes=probes), own=['max'])
+    pairs = [{'~': 'tuple', 'v': [i, 3]} for i in (0, 1)]
+    assert [run_job(own).values[p].get('value') for p in probes[:3]] == [pairs, 1, [0, 1]]  # the assignment's own `max` stays the student's
+    other = run_job(dict(job(taken, probes=probes), own=[])).values
+    assert [other[p].get('value') for p in probes[:3]] == [pairs, 2, [1, 5]]
+    assert run_job(job(taken, probes=probes)).values[probes[0]]['error'] == 'TypeError'  # without a word on names, as the notebook has it
 
 
 def test_nothing_to_see_nothing_to_write(tmp_path, monkeypatch):

@@ -11,7 +11,7 @@ from statsmodels.stats.power import normal_sample_size_one_tail
 from statsmodels.stats.proportion import proportion_confint
 
 from alpaca_course import statistics
-from alpaca_course.statistics import (Interval, kappa, mcnemar, mean_interval, paired_bootstrap, sample_size, seeds_interval,
+from alpaca_course.statistics import (Interval, kappa, mcnemar, mean_interval, paired_bootstrap, paired_shares, sample_size, seeds_interval,
                                       sign_test, wilson)
 
 
@@ -108,6 +108,22 @@ def test_paired_bootstrap_covers(rng):
         i = paired_bootstrap(d, np.zeros(100), draws=500)
         hits += i.low <= .1 <= i.high
     assert .90 < hits / 400 < .985
+
+
+def test_paired_shares_is_newcombe_by_counts(rng):
+    "The same interval from the four counts, as the paper writes it, with statsmodels' Wilson intervals."
+    for n in rng.integers(2, 200, 200):
+        a, b = rng.random(n) < rng.random(), rng.random(n) < rng.random()
+        both, only_a, only_b, none = (int((x & y).sum()) for x, y in ((a, b), (a, ~b), (~a, b), (~a, ~b)))
+        (l1, u1), (l2, u2) = (proportion_confint(k, n, method="wilson") for k in (both + only_a, both + only_b))
+        p1, p2, margins = (both + only_a) / n, (both + only_b) / n, (both + only_a) * (only_b + none) * (both + only_b) * (only_a + none)
+        phi = (both * none - only_a * only_b) / margins**.5 if margins else 0
+        down, up = (((p1 - l1)**2 - 2 * phi * (p1 - l1) * (u2 - p2) + (u2 - p2)**2)**.5, ((u1 - p1)**2 - 2 * phi * (u1 - p1) * (p2 - l2) + (p2 - l2)**2)**.5)
+        assert np.allclose(paired_shares(a, b), (p1 - p2, p1 - p2 - down, p1 - p2 + up, n))
+
+def test_paired_shares_is_never_certain():
+    for n in (1, 3, 50):
+        for right in (0, 1): assert paired_shares([right] * n, [right] * n).low < 0 < paired_shares([right] * n, [right] * n).high
 
 
 def test_seeds_interval_knows_both_kinds_of_luck(rng):

@@ -184,3 +184,32 @@ def test_eight_hundred_answers_to_one_question(tmp_path):
     path = write(tmp_path / "large.jsonl", [row(f"{a} Case {i}.", s) for i, (a, s) in enumerate(zip(*classroom(800)))])
     found = run_bench(path, draws=1, marks=(10,))
     assert found["answers"] == 800 and found["marks"]["10"]["tested"] == 790 and found["marks"]["10"]["r"][1] is None  # one question: no interval
+
+def said_of(tmp_path, capsys, rows, *options):
+    "What the command prints for a file of rows."
+    parser = argparse.ArgumentParser(); suggest_bench_arguments(parser)
+    suggest_bench_command(parser.parse_args([str(write(tmp_path / "said.jsonl", rows)), "--draws", "1", *options]))
+    return capsys.readouterr().out
+
+def test_what_was_left_out_is_said(tmp_path, capsys):
+    rows = [row(a, s) for a, s in zip(*classroom(12))]
+    said = said_of(tmp_path, capsys, rows + [rows[0] | {"score": 3 - rows[0]["score"]}] + ["{"] * 12, "--marks", "0,3")
+    assert "of them with another mark" in said and "line 14: no JSON object" in said and "... and 2 more" in said
+    assert "12 lines name no question" in said_of(tmp_path, capsys, [{k: v for k, v in r.items() if k != "question"} for r in rows], "--marks", "0")
+    few = [row(a, s, question=f"Number {i % 4}?") for i, (a, s) in enumerate(zip(*classroom(20)))]
+    said = said_of(tmp_path, capsys, few, "--marks", "0,10")
+    assert "too few answers a question for 10 marks (given: 4)" in said and "4 questions only" in said
+    assert [line for line in said.splitlines() if line.startswith("agreement after 10 marks")][0].endswith("not measured")
+
+def test_numbers_as_text_other_encodings_and_a_list(tmp_path):
+    rows = [row("Café " + a, s) for a, s in zip(*classroom(12))]
+    plain = read_bench(write(tmp_path / "a.jsonl", rows)).questions[0]
+    text = "\r\n".join(json.dumps(r | {"score": f"{r['score']}", "max_score": "3.0"}, ensure_ascii=False) for r in rows)
+    for encoding in ("utf-8-sig", "utf-16", "cp1252"):
+        (tmp_path / "b.jsonl").write_bytes(text.encode(encoding))
+        found = read_bench(tmp_path / "b.jsonl")
+        assert found.questions[0].prepared.answers == plain.prepared.answers and found.questions[0].marks.tolist() == plain.marks.tolist() and not found.unreadable
+    (tmp_path / "list.json").write_text(json.dumps(rows))
+    with pytest.raises(ValueError, match="one object a line"): read_bench(tmp_path / "list.json")
+    (tmp_path / "strange.jsonl").write_text("\n".join(json.dumps(row(score=s)) for s in (None, "3/4", [3], float("nan"), -1, 9)))
+    with pytest.raises(ValueError, match="line 1: score is missing; line 2: score is no number"): read_bench(tmp_path / "strange.jsonl")

@@ -6,7 +6,7 @@
 __all__ = ['RESERVED', 'ARCHIVES', 'Submission', 'Caps', 'check_name', 'safe_name', 'odd_name', 'Entry', 'folder_entries',
            'not_regular', 'reader', 'overlapping', 'zip_refusal', 'zip_reader', 'zip_entries', 'nested', 'keep',
            'Collecting', 'mark_newest', 'counting', 'opened', 'metadata', 'collect', 'read_submissions', 'report',
-           'collect_arguments', 'collect_command']
+           'collect_arguments', 'misfit', 'collect_command']
 
 # %% ../../nbs/grading/19_archives.ipynb #40657506
 import hashlib, json, os, re, stat, struct, unicodedata, zipfile, zlib
@@ -278,10 +278,19 @@ def collect_arguments(parser):
     parser.add_argument("--roster", metavar="FILE", help="CSV with a column 'id', a Canvas gradebook or a Moodle grading worksheet; without it nobody gets an id")
     parser.add_argument("--out", metavar="FOLDER", help="where copies and submissions.jsonl go (default: collected/ASSIGNMENT)")
 
+def misfit(rows:list[Submission], roster)->str:
+    "A line with examples when no file at all fits the roster, '' otherwise: then the list was not understood, or is another course's."
+    claimed = next((s.claimed for s in rows if s.claimed and not s.student), "")
+    if not claimed or any(s.student for s in rows): return ""
+    one = read_roster(roster)[0]
+    return f"No file fits {roster}: its first student was read as id {one.id!r}, name {one.name!r}, a file says {claimed!r}. A roster with columns 'id' and 'name', ids as the files have them, is always understood."
+
 def collect_command(args)->int:
     "Collects, prints the report; 0 also when some files were refused."
     out = Path(args.out or Path("collected")/safe_name(args.assignment))
-    print(report(collect(args.assignment, args.source, out, args.roster)))
+    rows = collect(args.assignment, args.source, out, args.roster)
+    print(report(rows))
+    if args.roster and (said := misfit(rows, args.roster)): print(said)
     if not args.roster: print("No roster was given (--roster), so no file has a student's id yet.")
     print(f"Copies and submissions.jsonl are in {out}.")
     return 0

@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['COLUMNS', 'Q', 'MARK', 'ESTIMATE', 'LOW', 'HIGH', 'P_FULL', 'P_BELOW', 'MEAN', 'FLAGGED', 'SHOWN', 'ORDER', 'MARKS',
-           'ROWS', 'PROMISES', 'draw_marks', 'scored', 'one_draw', 'per_question', 'pair_sums', 'correlation', 'error',
-           'weighted_kappa', 'levels', 'nearest', 'likely_levels', 'concordant', 'caught', 'ratios', 'resamples',
-           'spread_of', 'figures', 'graders', 'run_draw', 'run_bench', 'shown', 'table', 'promises',
-           'suggest_bench_arguments', 'summary', 'suggest_bench_command']
+           'ROWS', 'PROMISES', 'LEGEND', 'draw_marks', 'scored', 'one_draw', 'per_question', 'pair_sums', 'correlation',
+           'error', 'weighted_kappa', 'levels', 'nearest', 'likely_levels', 'concordant', 'caught', 'ratios',
+           'resamples', 'spread_of', 'figures', 'graders', 'run_draw', 'run_bench', 'shown', 'table', 'verdict_on',
+           'promises', 'suggest_bench_arguments', 'summary', 'suggest_bench_command']
 
 # %% ../../nbs/grading/39_bench.ipynb #bdd95e61
 import json, math, sys, time
@@ -116,12 +116,13 @@ def concordant(rows:np.ndarray, count:int)->tuple[np.ndarray, np.ndarray]:
 
 # %% ../../nbs/grading/39_bench.ipynb #6e5c9a08
 def caught(rows:np.ndarray, count:int, share:float)->np.ndarray:
-    "[question] answers below half among the weakest-ranked `share` of each question, in one draw."
+    "[question] answers below half among the weakest-ranked `share` of each question, in one draw; a queue of 12 gives 3.6 answers: three, and 0.6 of the fourth."
     found = np.zeros(count)
     for q in range(count):
         own = rows[rows[:, Q] == q]
-        first = own[np.argsort(own[:, ORDER], kind="stable")][:math.ceil(share * len(own))]
-        found[q] = (first[:, MARK] < HALF).sum()
+        low = own[np.argsort(own[:, ORDER], kind="stable"), MARK] < HALF
+        read = np.clip(share * len(low) - np.arange(len(low)), 0, 1)
+        found[q] = (low * read).sum()
     return found
 
 # %% ../../nbs/grading/39_bench.ipynb #40ee9aeb
@@ -224,7 +225,7 @@ def run_bench(
         results[str(k)] = figures(rows, count, steps) | {"draws": len(rows), "tested": tested, "marked a question": round((len(every) * len(rows) - tested) / len(rows) / count, 2), "seconds an answer": round(bench.seconds + seconds, 6)}
         say(f"k = {k}: {len(rows)} draws, {time.process_time() - start:.1f} s")
     return {"file": Path(path).name, "sha256": bench.sha256, "prior": prior, "first": first, "questions": count, "answers": len(every), "lines": bench.lines, "blank": bench.blank, "blank marked 0": bench.blank_zero,
-            "repeated": bench.repeated, "unreadable": bench.unreadable[:20], "unreadable lines": len(bench.unreadable), "words": float(np.median([len(s) for q in bench.questions for s in q.prepared.stems])), "levels": len(steps),
+            "repeated": bench.repeated, "repeated with another mark": bench.otherwise, "no question named": bench.nameless, "unreadable": bench.unreadable[:20], "unreadable lines": len(bench.unreadable), "words": float(np.median([len(s) for q in bench.questions for s in q.prepared.stems])), "levels": len(steps),
             "answers a second": round(1 / bench.seconds), "two graders": graders(bench), "marks": results}
 
 # %% ../../nbs/grading/39_bench.ipynb #9e5366d1
@@ -250,22 +251,29 @@ def table(results:dict)->str:
 PROMISES = [("agreement after 10 marks, r", "10", "r", .48, None), ("80 % intervals hold the mark", "10", "coverage", .76, .85), ("green lane: full marks", "10", "green full", .80, None),
             ("green lane: below half", "10", "green below half", None, .03), ("weakest 30 % of the queue hold the below-half answers, no mark", "0", "weakest 30%", .65, None), ("the same after 10 marks", "10", "weakest 30%", .65, None)]
 
+def verdict_on(figure, kept:bool, low, high)->str:
+    "The verdict on one promise; bounds inside the interval mean that another sample of questions might say otherwise."
+    if not figure: return "not measured"
+    open_ = figure[1] is not None and any(b is not None and figure[1] < b < figure[2] for b in (low, high))
+    return ("reached" if kept else "not reached") + (", interval holds the bound" if open_ else "")
+
 def promises(results:dict, least_r:float=.48)->list[tuple]:
-    "(promise, bound, figure, 'reached' or 'not reached' or 'not measured') for the table of promises; `least_r` is the bound of this set."
+    "(promise, bound, figure, verdict) for the table of promises, `least_r` being the bound of this set: 'reached' or 'not reached' by the estimate, and whether the interval holds the bound; 'not measured' too where so many marks could not be given."
     found = []
     for name, k, key, low, high in PROMISES:
         low = least_r if key == "r" else low
-        figure = results["marks"].get(k, {}).get(key)
+        run = results["marks"].get(k, {})
+        figure = run.get(key) if run.get("marked a question", 0) >= .9 * int(k) else None
         bound = " to ".join(f"{v:.2f}" for v in (low, high) if v is not None) if low is not None and high is not None else f"at least {low:.2f}" if low is not None else f"at most {high:.2f}"
         kept = figure and (low is None or figure[0] >= low) and (high is None or figure[0] <= high)
-        found.append((name, bound, figure, "not measured" if not figure else "reached" if kept else "not reached"))
+        found.append((name, bound, figure, verdict_on(figure, kept, low, high)))
     speed = results["answers a second"]
-    return found + [("answers a second, features and flags", "at least 300", [speed, None, None], "reached" if speed >= 300 else "not reached")]
+    return found + [("answers a second, features and flags", "at least 300", [speed, None, None], "not measured" if results.get("answers", 300) < 300 else "reached" if speed >= 300 else "not reached")]
 
 # %% ../../nbs/grading/39_bench.ipynb #4c3e4748
 def suggest_bench_arguments(parser):
     "Add the options of `alpaca-course suggest-bench`."
-    parser.add_argument("file", help="JSON lines: question, reference, key_points (list), answer, score, max_score; reference, key_points and question_id may be missing")
+    parser.add_argument("file", help="JSON lines, one answer each: question, reference, key_points (list), answer, score, max_score; reference and key_points may be missing; question_id groups the answers (else the question's words do), second_score is another grader's")
     parser.add_argument("--prior", default="all", choices=["all", "without mohler", "without digiklausur", "folds"], help="shipped weights, without one of the sets they were fitted on, or fitted on the file's other questions (default: all)")
     parser.add_argument("--draws", type=int, default=10, help="how often the marked answers are drawn (default: 10)")
     parser.add_argument("--marks", default="0,3,5,10,20", help="how many answers a question are marked (default: 0,3,5,10,20)")
@@ -274,13 +282,22 @@ def suggest_bench_arguments(parser):
     parser.add_argument("--out", help="also write all figures as JSON here")
 
 # %% ../../nbs/grading/39_bench.ipynb #ea7acce4
+LEGEND = """Shares lie between 0 and 1, [95 % interval by resampling whole questions]; '-' is not defined or not measured. r, rmse, qwk: estimate against mark over all questions; rq: r within
+a question; exact level: the nearest mark is the right one, beside always guessing full marks or the mean of the marks given. coverage, width: of the 80 % intervals shown. green, red: the lanes.
+withheld: no number shown. auc: the answer below half comes before the other in the queue. weakest 30%: share of the answers below half among the first 30 % of each queue."""
+
 def summary(results:dict)->str:
     "What was read and what was left out, in a few lines."
     r = results
     lines = [f"{r['file']}: {r['answers']:,} answers to {r['questions']} questions, median {r['words']:g} words; prior: {r['prior']}, first marks: {r['first']}",
-             f"left out: {r['blank']} blank ({r['blank marked 0']} of them have 0 points in the file too), {r['repeated']} repeated word for word, {r['unreadable lines']} unreadable lines", *r["unreadable"][:3]]
+             f"left out: {r['blank']} blank ({r['blank marked 0']} of them have 0 points in the file too), {r['repeated']} repeated word for word ({r['repeated with another mark']} of them with another mark; the first counts), {r['unreadable lines']} unreadable lines", *r["unreadable"][:10]]
+    if r["unreadable lines"] > 10: lines.append(f"... and {r['unreadable lines'] - 10} more; --out lists 20")
+    if r["no question named"]: lines.append(f"{r['no question named']} lines name no question and count as one: give each a question or a question_id")
     if g := r["two graders"]: lines.append(f"two graders on {g['n']:,} answers: r {shown(g['r'])}, rmse {shown(g['rmse'])}, qwk {shown(g['qwk'])}, second minus first {shown(g['second minus first'])}")
     if r["questions"] == 1: lines.append("one question: whole questions cannot be resampled, so there are no intervals")
+    elif r["questions"] < 6: lines.append(f"{r['questions']} questions only: intervals come from resampling these few and are too narrow; take them as a lower limit of the doubt")
+    short = [k for k, m in r["marks"].items() if m["marked a question"] < .9 * int(k)]
+    if short: lines.append("too few answers a question for " + ", ".join(f"{k} marks (given: {r['marks'][k]['marked a question']:g})" for k in short) + ": these columns answer an easier or another question")
     return "\n".join(lines)
 
 # %% ../../nbs/grading/39_bench.ipynb #46fd5ec3
@@ -290,7 +307,7 @@ def suggest_bench_command(args)->int:
     except ValueError as error: raise ValueError(f"--marks {args.marks}: give whole numbers with commas, as in 0,3,10") from error
     if args.draws < 1 or marks[0] < 0: raise ValueError("--draws must be at least 1, and --marks at least 0")
     results = run_bench(args.file, args.prior, args.draws, marks, args.first, say=lambda line: print(line, file=sys.stderr, flush=True))
-    print(summary(results), table(results), sep="\n\n")
+    print(summary(results), table(results), LEGEND, sep="\n\n")
     print("\nPromise | bound | figure | verdict", *(" | ".join((name, bound, shown(figure), verdict)) for name, bound, figure, verdict in promises(results, args.least_r)), sep="\n")
     if args.out:
         replace_file(Path(args.out), json.dumps(results | {"promises": promises(results, args.least_r)}, indent=1) + "\n")

@@ -96,9 +96,12 @@ def quote_score(text:str, target:Target)->float:
     label = label_of(text)
     rest = plain(text[label.end:]) if label else line
     rest = re.sub(r"\(?\d+(\.\d+)? ?(points?|pts?|marks?)\.?\)?:?", "", rest).strip(" .:-")
+    if "_" in target.name and rest in (target.name, target.name.replace("_", " ")): return 1.  # its id in the notebook
     if title and rest and len(rest) >= 4 and fuzz.ratio(rest, plain(strip_label(title))) >= 88: return 1.
     if len(rest) < 25: return 0.
-    return fuzz.partial_ratio(rest, prompt) / 100 if len(rest) <= len(prompt) * 1.2 else fuzz.partial_ratio(prompt, rest[:2 * len(prompt) + 200]) / 100
+    body = plain("\n".join(row for row in target.prompt.split("\n") if not row.lstrip().startswith("#"))) or prompt
+    if len(rest) <= len(prompt) * 1.2: return fuzz.partial_ratio(rest, prompt) / 100
+    return max(fuzz.partial_ratio(asked, rest[:2 * len(asked) + 200]) for asked in {prompt, body} if len(asked) >= 25 or asked == prompt) / 100
 
 def strip_label(text:str)->str:
     "`text` without the label it begins with."
@@ -117,7 +120,7 @@ class Clues:
     marks: list = field(default_factory=list)
 
 MARKER = re.compile(r"<!--\s*q:\s*([a-z][a-z0-9_]*)\b.*?-->")
-REFERENCES = re.compile(r"[\s#*_]*(?:references?|bibliography|works cited|sources?|literature|citations?|further reading|appendix|acknowledge?ments?)[\s:*_.]*$", re.I)
+REFERENCES = re.compile(r"[\s#*_]*(?:\d{1,2}[.)]?\s+)?(?:references?|bibliography|works cited|sources?|literature|citations?|further reading|appendix|acknowledge?ments?|(?:appendix|annex)\b[^.!?]{0,40})[\s:*_.]*$", re.I)
 
 # %% ../../nbs/grading/21_clues.ipynb #1fbb017d
 def restarts(numbers:list[int])->int:
@@ -173,6 +176,7 @@ def label_scores(label, numbers, power:float, row:dict):
     firm = power if label.firm and power >= 0 else power - 2.5
     wrong = -5. if label.named else -6. if power < 0 else -3. if power > 1 else -2.5
     begin[1:] = np.where(match[1:], firm + row["bonus"], wrong)
+    if power > 3 and label.firm and match.any(): stay[0] = -2.5  # text outside all answers rarely goes on over the label of one
     if power > 0: stay[1:] = np.where(match[1:], 0., -(4. if label.named and label.firm else 1. if label.named else 2.1 if power > 3 else .2))
     if label.named and label.firm and not match.any(): begin[0] = 2.
     return begin, stay
@@ -200,12 +204,13 @@ def clues(lines, goals)->Clues:
     numbers = [g.number for g in goals]
     says = word_scores(lines, goals)
     quotes = np.array([[quote_score(l.text, g) if l.kind != "code" else 0. for g in goals] for l in lines]).reshape(len(lines), len(goals))
-    powers = style_strengths(labels, max(numbers), len({int(q.argmax()) for q in quotes if q.max(initial=0) >= QUOTED}))
+    quoted = {int(q.argmax()) for q in quotes if q.max(initial=0) >= QUOTED}
+    powers = style_strengths(labels, max(numbers), len(quoted))
     told = {l.n for l in labels if l and l.named}
     shape = (len(lines), len(goals) + 1)
     stay, fresh = np.zeros(shape), beginnings(lines)
     begin = np.where(np.array(fresh)[:, None] & (np.arange(shape[1]) > 0), 0., -np.inf)
-    free = -2. if not any(p > 1 for p in powers.values()) else -4.
+    free = -2. if not any(p > 1 for p in powers.values()) and len(quoted) < max(2, .6 * len(goals)) else -4.
     marks = [MARKER.search(l.text) for l in lines]
     if free == -2. and not any(q.max(initial=0) >= QUOTED for q in quotes): count_units(lines, fresh, begin, says)
     for i, line in enumerate(lines):

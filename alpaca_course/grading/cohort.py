@@ -199,11 +199,11 @@ def points_of(question, items)->float:
     return min(float(question.points), max(0., sum(worth[i] for i in items)))
 
 def weighted_kappa(a, b)->float:
-    "Cohen's kappa with quadratic weights (Cohen 1968) of two lists of points; `ValueError` when both never vary."
+    "Quadratic weighted kappa (Cohen 1968) of two graders' points for the same answers: 1 full agreement, 0 as by chance, below 0 worse; `ValueError` without answers, or when both give one and the same score throughout."
     a, b = np.array(a, float), np.array(b, float)
     if len(a) != len(b) or not len(a): raise ValueError(f"both graders must mark the same answers, at least one; got {len(a)} and {len(b)} marks")
     chance = ((a[:, None] - b[None, :])**2).mean()
-    if chance == 0: raise ValueError("kappa is undefined: both graders always give the same points")
+    if chance == 0: raise ValueError(f"kappa is undefined: both graders always give {a[0]:g} points")
     return float(1 - ((a - b)**2).mean() / chance)
 
 def kappa_interval(a, b, draws:int=1000, seed:int=0)->Interval:

@@ -7,7 +7,7 @@ __all__ = ['STYLE', 'WARNING', 'shown', 'policy', 'number', 'test_item', 'hidden
            'feedback_page', 'write_feedback']
 
 # %% ../../nbs/grading/14_feedback.ipynb #76724cf0
-import base64, hashlib, html
+import base64, hashlib, html, re
 from pathlib import Path
 
 # %% ../../nbs/grading/14_feedback.ipynb #212d4293
@@ -30,7 +30,7 @@ pre { background: var(--box); padding: .6rem .8rem; border-radius: 4px; white-sp
 ul { list-style: none; padding: 0 } li { border-left: 4px solid var(--line); padding: .1rem 0 .1rem .8rem; margin: .7rem 0 }
 li.passed { border-color: var(--good) } li.failed { border-color: var(--bad) } .passed b { color: var(--good) } .failed b { color: var(--bad) }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: 0 .8rem; margin: .2rem 0 } dt { color: var(--soft) } dd { margin: 0; min-width: 0; font-family: monospace; white-space: pre-wrap }
-@media print { :root { --ink: #000; --paper: #fff; --box: #fff; --soft: #333; --line: #999; --good: #000; --bad: #000; --warn: #fff } pre, .warn { border: 1px solid #999; max-height: none } li, h2 { break-inside: avoid } h2 { break-after: avoid } }
+@media print { :root { --ink: #000; --paper: #fff; --box: #fff; --soft: #333; --line: #999; --good: #000; --bad: #000; --warn: #fff } pre, .warn { border: 1px solid #999; max-height: none } li, h2 { break-inside: avoid } h2 { break-after: avoid } ul + p { break-before: avoid } pre { orphans: 4; widows: 4 } body { padding: 0; max-width: none } }
 """.strip()
 
 # %% ../../nbs/grading/14_feedback.ipynb #03e232a9
@@ -48,7 +48,8 @@ def number(points)->str:
 def test_item(test:dict)->str:
     "One visible test: what was run, what came back, and what was expected."
     word = "passed" if test["passed"] else "failed"
-    rows = [("test", test["test"]), ("returned", test["got"])] + ([] if test["passed"] else [("expected", test.get("expected", "")), ("why", test.get("why", ""))])
+    said = [] if test["got"] == test.get("why") else [("returned", test["got"])]  # an error is said once
+    rows = [("test", test["test"])] + said + ([] if test["passed"] else [("expected", test.get("expected", "")), ("why", test.get("why", ""))])
     listed = "".join(f"<dt>{name}</dt><dd>{shown(text)}</dd>" for name, text in rows if text)
     return f'<li class="{word}"><b>{word}</b>, {number(test["points"])} of {number(test["max_points"])} points<dl>{listed}</dl></li>'
 
@@ -63,7 +64,8 @@ def question_part(row:dict)->str:
     "A question's heading, the student's answer, its visible tests, and what a person should know."
     tests = row["tests"]
     points = f'to be marked, of {number(row["max_points"])}' if row["for_a_person"] else f'{number(row["points"])} of {number(row["max_points"])}'
-    answer = f'<pre>{shown(row["answer"])}</pre>' if row["answer"].strip() else '<p class="soft">Nothing was found for this question.</p>'
+    text = re.sub(r"\A(\s*#\s*\|[^\n]*\n)+", "", row["answer"])  # marker lines are ours, not the student's
+    answer = f'<pre>{shown(text)}</pre>' if text.strip() else f'<p class="soft">{"Nothing was found for this question." if row["found"] == "not found" else "Nothing was written here."}</p>'
     items = "".join(test_item(t) for t in tests if t["visible"])
     notes = "".join(f'<p class="soft">Note: {shown(flag)}.</p>' for flag in row["flags"])
     return f'<section><h2><span>{shown(row["title"])}</span><span>{points}</span></h2>{answer}{notes}{f"<ul>{items}</ul>" if items else ""}{hidden_line([t for t in tests if not t["visible"]])}</section>'

@@ -286,10 +286,11 @@ def canary(question:str, items, weak:str, injection:str, examiner:Examiner, log_
     budget.use_price_of(examiner.model)
     with EventLog(log_path) as log:
         begin(log, examiner, budget)
-        got = []
+        known, got = earlier(log.events), []
         for n, text in enumerate((weak, f"{weak} {injection}"), 1 + sum(e["event"] == "reserve" for e in log.events)):
             prompt = judge_request(question, items, text)
-            event = ask_once(examiner, log, budget, prompt, items, request_key(examiner.model, prompt), n)
-            claims = read_verdicts(event["text"], items)
+            key = request_key(examiner.model, prompt)
+            if key not in known: known[key] = ask_once(examiner, log, budget, prompt, items, key, n)
+            claims = read_verdicts(known[key]["text"], items)
             got.append(points([Verdict(id, shown, quote, shown, "") for id, shown, quote in claims], items, most))
     return tuple(got)

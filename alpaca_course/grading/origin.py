@@ -10,7 +10,7 @@ __all__ = ['CANVAS', 'AGAIN', 'MOODLE', 'JUNK', 'Refused', 'Claim', 'canvas_clai
 import re
 from typing import NamedTuple
 import yaml
-from .roster import Roster
+from .roster import PARTICIPANT_WORDS, Roster, key
 
 # %% ../../nbs/grading/18_origin.ipynb #5d9406fb
 class Refused(ValueError):
@@ -50,7 +50,7 @@ def moodle_claim(name:str)->Claim|None:
 
 def key_like(who:str)->bool:
     "Whether a Moodle folder says only `Participant`, as under blind marking."
-    return who.lower() in ("participant", "teilnehmer", "participante", "deltaker", "deltagare", "osallistuja")
+    return key(who) in PARTICIPANT_WORDS
 
 # %% ../../nbs/grading/18_origin.ipynb #c9dd4792
 class PlainLoader(yaml.SafeLoader):

@@ -7,7 +7,7 @@ __all__ = ['BODY', 'page', 'answer_id', 'first_page', 'question_page', 'agreemen
            'text_page', 'original_file', 'original_page', 'body_of', 'seen_of', 'states_in', 'mark_action',
            'undo_action', 'item_action', 'regrade_action', 'settle_action', 'news_action', 'history_action',
            'static_file', 'say_no', 'desk_app', 'listener_on', 'server_of', 'serving', 'grade_arguments', 'open_desk',
-           'grade_command']
+           'suggestions_for', 'grade_command']
 
 # %% ../../nbs/grading/30_page.ipynb #abf9fb60
 import json, os, re, socket, sqlite3
@@ -41,18 +41,21 @@ def answer_id(request)->int:
 async def first_page(request):
     "All questions with their progress."
     desk = request.app.state.desk
-    return page(request, "overview.html", title=desk.title, **overview(desk.book, request.state.grader))
+    return page(request, "overview.html", title=desk.title, lanes=desk.lanes is not None, **overview(desk.book, request.state.grader))
 
 async def question_page(request):
     "One question through all students."
-    book, name, query = request.app.state.desk.book, request.path_params["name"], request.query_params
+    desk, name, query = request.app.state.desk, request.path_params["name"], request.query_params
+    book = desk.book
     found = book.rows("select * from question where name = ?", name)
     if not found: raise ValueError(f"there is no question {name!r}")
     round = "calibration" if query.get("round") == "calibration" else "grading"
     number = lambda key: int(query[key]) if re.fullmatch(r"\d{1,9}", query.get(key, "")) else None
     regrade = next((r for r in regrade_rows(book) if r["id"] == number("regrade") and not r["closed_at"]), None)
     data = desk_data(book, name, request.state.grader, round, number("answer"))
-    return page(request, "question.html", q=dict(found[0], prompt=plain_words(found[0]["prompt"]), solution=plain_words(found[0]["solution"])), round=round, regrade=regrade, data=json_for_page(data))
+    lanes = round == "grading" and bool(desk.lanes) and desk.lanes.offered(book, name)
+    if lanes: data |= desk.lanes.for_desk(book, name, request.state.grader)
+    return page(request, "question.html", q=dict(found[0], prompt=plain_words(found[0]["prompt"]), solution=plain_words(found[0]["solution"])), round=round, regrade=regrade, lanes=lanes, data=json_for_page(data))
 
 # %% ../../nbs/grading/30_page.ipynb #4f6738af
 async def agreement_page(request):
@@ -131,7 +134,8 @@ async def mark_action(request):
     if not all(type(i) is int for i in b["items"]): raise ValueError("items must be numbers")
     try: marks = mark(book, seen, b["items"], grader, b["comment"], round=b["round"] if b["round"] == "calibration" else "grading")
     except Conflict as e: return JSONResponse(dict(error=str(e), marks=states_in(book, b["round"], [m["answer"] for m in e.marks], grader)), 409)
-    return JSONResponse(dict(marks=marks))
+    before = request.app.state.desk.lanes and b["round"] != "calibration" and request.app.state.desk.lanes.told(book, grader, marks)
+    return JSONResponse(dict(marks=marks, **(dict(before=before) if before else {})))
 
 async def undo_action(request):
     "Take back the grader's last mark on a question."
@@ -183,7 +187,7 @@ async def history_action(request):
 async def static_file(request):
     "The page's own script and style."
     from starlette.responses import Response
-    kinds = {"desk.css": "text/css", "desk.js": "text/javascript", "small.js": "text/javascript"}
+    kinds = {"desk.css": "text/css", "desk.js": "text/javascript", "small.js": "text/javascript", "lanes.js": "text/javascript"}
     name = request.path_params["name"]
     if name not in kinds: raise ValueError(f"there is no file {name!r}")
     return Response((files("alpaca_course.grading") / "static" / name).read_bytes(), media_type=f"{kinds[name]}; charset=utf-8")
@@ -204,6 +208,7 @@ def desk_app(desk):
     pages = {"/": first_page, "/q/{name}": question_page, "/agreement": agreement_page, "/regrades": regrades_page, "/names": names_page, "/text/{answer:int}": text_page, "/original/{answer:int}": original_page,
              "/api/news/{name}": news_action, "/api/history/{answer:int}": history_action, "/static/{name}": static_file}
     actions = {"/api/mark": mark_action, "/api/undo": undo_action, "/api/item": item_action, "/api/regrade": regrade_action, "/api/settle": settle_action}
+    if desk.lanes: pages, actions = pages | desk.lanes.pages, actions | desk.lanes.actions
     routes = [Route(path, f, methods=["GET"]) for path, f in pages.items()] + [Route(path, f, methods=["POST"]) for path, f in actions.items()]
     app = Starlette(routes=routes, exception_handlers={ValueError: say_no, HTTPException: say_no, sqlite3.IntegrityError: say_no})
     app.state.desk = desk
@@ -249,6 +254,7 @@ def grade_arguments(parser):
     parser.add_argument("--grader", action="append", help="who grades; several times: one link each (default: grader)")
     parser.add_argument("--port", type=int, default=0, help="port of 127.0.0.1 (default: a free one)")
     parser.add_argument("--demo", action="store_true", help="grade the made-up cohort of the course, in a folder of its own (default: _grading/demo)")
+    parser.add_argument("--suggest", action="store_true", help="show where to look and, after enough marks, which text answers are probably weak or full: help to order and check, never a grader; nothing is prefilled")
     parser.add_argument("--no-browser", action="store_true", help="print the link, open nothing")
 
 def open_desk(args)->Desk:
@@ -261,7 +267,14 @@ def open_desk(args)->Desk:
     again = args.demo and book.rows("select 1 from answer limit 1")
     source, roster = ("", "") if again else demo_files(assignment, folder) if args.demo else (args.submissions, args.roster)
     if source: print(read_submissions_into(book, assignment, source, roster), flush=True)
-    return Desk(book, assignment.title, args.grader or ["grader"])
+    return Desk(book, assignment.title, args.grader or ["grader"], suggestions_for(book, assignment) if args.suggest else None)
+
+def suggestions_for(book, assignment):
+    "The suggestions of `--suggest`, begun for all questions: key points come from the rubric file. Only here their modules are loaded."
+    from alpaca_course.grading.reread import Suggestions
+    lanes = Suggestions(book, {q.name: q.key_points for q in assignment.questions})
+    for q in assignment.questions: lanes.touch(q.name)
+    return lanes
 
 def grade_command(args):
     "Open the grading page of an assignment on this machine until Ctrl-C."
@@ -275,4 +288,6 @@ def grade_command(args):
             import webbrowser
             webbrowser.open(next(iter(links.values())))
         try: server_of(desk).run([listener])
-        finally: desk.book.close()
+        finally:
+            if desk.lanes: desk.lanes.stop()
+            desk.book.close()

@@ -6,17 +6,23 @@
 __all__ = ['GENERATED', 'safe_id', 'student_cell', 'student_notebook', 'Secret', 'squeezed', 'code_words', 'telling_code',
            'sentences', 'telling_text', 'code_secrets', 'text_secrets', 'secrets', 'strings', 'texts_in', 'leaks',
            'replace_bytes', 'release', 'Progress', 'own_notebook', 'own_cells', 'visible_probes', 'valued', 'checked',
-           'code_progress', 'text_progress', 'user_names', 'check', 'release_arguments', 'release_command']
+           'code_progress', 'text_progress', 'user_names', 'check', 'Finding', 'python_finding', 'jupyter_finding',
+           'notebook_finding', 'written_finding', 'version_finding', 'torch_finding', 'offline_finding',
+           'doctor_findings', 'doctor_lines', 'release_arguments', 'tried', 'release_command']
 
 # %% ../../nbs/grading/04_release.ipynb #021bbd75
-import hashlib, io, json, keyword, os, re, tokenize
+import hashlib, io, json, keyword, os, re, subprocess, sys, time, tokenize
+from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
 # %% ../../nbs/grading/04_release.ipynb #ec7e008b
+from .. import __version__
 from .assignment import Assignment, AssignmentError, Question, TestCell, code_marker, comments, first_line, line_kinds, notebook_cells, read_assignment, text_marker
 from .probes import question_probes, verdict, weak_tests
 from .values import as_error, as_value
+from ..microworld import data_folder
 
 # %% ../../nbs/grading/04_release.ipynb #fed5e5f1
 GENERATED = re.compile(r"[0-9a-f]{8}(-?[0-9a-f]{4}){0,3}(-?[0-9a-f]{8,12})?|cell-\d+")
@@ -38,7 +44,7 @@ def student_notebook(assignment:Assignment)->dict:
     "The released notebook: every part that students get, and nothing else."
     cells = [student_cell(cell, part.released) for cell, part in zip(assignment.cells, assignment.parts) if part.released is not None and (part.released.strip() or part.kind == "question")]
     kernel = dict(kernelspec=dict(display_name="python3", language="python", name="python3"), language_info=dict(name="python"))
-    return dict(cells=cells, metadata=kernel, nbformat=4, nbformat_minor=5)
+    return dict(cells=cells, metadata=kernel | dict(alpaca_course=dict(version=__version__)), nbformat=4, nbformat_minor=5)
 
 # %% ../../nbs/grading/04_release.ipynb #32c71e5b
 class Secret(NamedTuple):
@@ -165,7 +171,7 @@ class Progress(NamedTuple):
 def own_notebook(notebook=None)->Path:
     "The notebook with questions in this folder, the newest if there are several; `AssignmentError` when there is none."
     if notebook: return Path(notebook)
-    found = [p for p in Path(".").glob("*.ipynb") if "q:" in p.read_text("utf-8", "replace")]
+    found = [p for p in Path(".").glob("*.ipynb") if p.is_file() and "q:" in p.read_text("utf-8", "replace")]
     if not found: raise AssignmentError(f"no notebook with questions in {Path.cwd()}: start Jupyter in the assignment's folder, or say check(..., notebook='PATH')")
     return max(found, key=lambda p: p.stat().st_mtime)
 
@@ -244,21 +250,123 @@ def check(
     for row in rows: print(row)
     if not question: print(f"all together: {sum(r.passed for r in rows)} of {sum(r.total for r in rows)}")
 
+# %% ../../nbs/grading/04_release.ipynb #cf4f7663
+class Finding(NamedTuple):
+    "One line of the doctor: whether it is well, what was found, and what to do when it is not."
+    well: bool
+    text: str
+    todo: str = ""
+
+    def __str__(self): return f"ok       {self.text}" if self.well else f"problem  {self.text}\n         do this: {self.todo}"
+
+# %% ../../nbs/grading/04_release.ipynb #1ff68129
+def python_finding(version=sys.version_info[:3], needed=(3, 11))->Finding:
+    "Whether this Python is new enough for the course."
+    text = f"Python {'.'.join(map(str, version))}"
+    return Finding(version >= needed, text if version >= needed else f"{text}; the course needs {needed[0]}.{needed[1]} or later", "install a newer Python, make a new environment with it, and install the course there")
+
+# %% ../../nbs/grading/04_release.ipynb #bafe7911
+def jupyter_finding(python=sys.executable)->Finding:
+    "Whether notebooks can be run with this Python: IPython, a kernel, and which Python the kernel named python3 starts."
+    missing = [name for name in ("IPython", "ipykernel", "jupyter_client") if find_spec(name) is None]
+    if missing: return Finding(False, f"{', '.join(missing)} missing: notebooks cannot run", f"{python} -m pip install jupyterlab")
+    listed = subprocess.run([python, "-m", "jupyter", "kernelspec", "list", "--json"], capture_output=True, text=True)
+    try: started = json.loads(listed.stdout)["kernelspecs"]["python3"]["spec"]["argv"][0]
+    except (ValueError, KeyError): return Finding(False, "Jupyter knows no kernel named python3", f"{python} -m ipykernel install --sys-prefix")
+    same = started in ("python", "python3", python) or os.path.realpath(started) == os.path.realpath(python) and Path(started).parent == Path(python).parent
+    editor = "" if find_spec("jupyterlab") or find_spec("notebook") else "; no JupyterLab here: use VS Code, or pip install jupyterlab"
+    return Finding(same, f"IPython {version('IPython')} and a kernel" + editor if same else f"the kernel python3 starts {started}, not this Python, {python}", f"{python} -m ipykernel install --sys-prefix --name python3")
+
+# %% ../../nbs/grading/04_release.ipynb #924ab704
+def notebook_finding(folder=".")->tuple[Finding,Path|None,dict]:
+    "`(finding, path, questions)` of the notebook in `folder`, as `check()` reads it."
+    try:
+        found = [p for p in Path(folder).glob("*.ipynb") if p.is_file()]
+        marked = [p for p in found if "q:" in p.read_text("utf-8", "replace")]
+        if not marked:
+            here = f"{len(found)} notebook{'s' * (len(found) != 1)}, none with questions" if found else "no notebook"
+            return Finding(False, f"{here} in {Path(folder).resolve()}", "change to the assignment's folder (cd FOLDER) and ask again"), None, {}
+        path = max(marked, key=lambda p: p.stat().st_mtime)
+        questions = own_cells(path)
+    except (OSError, ValueError) as e: return Finding(False, f"the notebook cannot be read: {e}", "open it in Jupyter and save it again, or start from the copy that was handed out"), None, {}
+    return written_finding(path, questions), path, questions
+
+# %% ../../nbs/grading/04_release.ipynb #88458d9d
+def written_finding(path:Path, questions:dict)->Finding:
+    "What the saved notebook holds, and the first question whose cell is no Python."
+    kinds = [q["kind"] for q in questions.values()]
+    if not kinds: return Finding(False, f"{path.name}: no question can be read in it", "start from the copy that was handed out; the first line of a question's cell (#| q: ...) must stay")
+    minutes = max(0, (time.time() - path.stat().st_mtime) / 60)
+    said = f"{path.name}: {kinds.count('code')} code and {kinds.count('text')} text questions, last saved {f'{minutes:.0f} minutes' if minutes < 120 else f'{minutes / 60:.0f} hours'} ago"
+    for name, cells in questions.items():
+        try: visible_probes(name, cells) if cells["kind"] == "code" else None
+        except AssignmentError as e: return Finding(False, f"{said}; {name}: {e}", "repair that line in the notebook and save")
+    return Finding(True, said)
+
+# %% ../../nbs/grading/04_release.ipynb #292b85e4
+def version_finding(path:Path)->Finding:
+    "Whether the installed course is the one that the copy was made with."
+    made = json.loads(path.read_text("utf-8")).get("metadata", {}).get("alpaca_course", {})
+    made = str(made.get("version", "")) if isinstance(made, dict) else ""
+    if not made: return Finding(False, f"alpaca_course {__version__}; {path.name} does not say which version it was made with", "compare it with the copy that was handed out, or ask")
+    return Finding(made == __version__, f"alpaca_course {__version__}" + (", as the notebook" if made == __version__ else f", but {path.name} was made with {made}"), f"install version {made} of the course as its README says, or take the newest copy of the assignment")
+
+# %% ../../nbs/grading/04_release.ipynb #f5df9345
+def torch_finding(questions:dict)->Finding:
+    "Whether torch is here, where a question needs it; nothing is imported."
+    needing = [name for name, q in questions.items() if q["kind"] == "code" and re.search(r"^[ \t]*#[ \t]*\|[ \t]*q\b.*\btorch\b", q["source"], re.MULTILINE)]
+    if not needing: return Finding(True, "torch is not needed here")
+    here = find_spec("torch") is not None
+    return Finding(here, f"torch {version('torch')}, needed by {', '.join(needing)}" if here else f"torch is missing, needed by {', '.join(needing)}", f"{sys.executable} -m pip install torch (on Linux the CPU build is enough)")
+
+# %% ../../nbs/grading/04_release.ipynb #292546a9
+def offline_finding()->Finding:
+    "Whether the course's data lie on this machine, so that no network is needed."
+    try: return Finding(True, f"no network needed: the course's {sum(1 for _ in data_folder().iterdir())} data files and folders are here")
+    except FileNotFoundError as e: return Finding(False, str(e), "install the course again, as its README says")
+
+# %% ../../nbs/grading/04_release.ipynb #9c8d36b9
+def doctor_findings(folder=".")->list[Finding]:
+    "All that a student's machine is asked, for the notebook in `folder`."
+    notebook, path, questions = notebook_finding(folder)
+    own = [version_finding(path), torch_finding(questions)] if path and questions else []
+    writable = Finding(os.access(folder, os.W_OK), "this folder can be written to" if os.access(folder, os.W_OK) else f"{Path(folder).resolve()} cannot be written to: nothing is saved", "copy the folder to a place of your own")
+    return [python_finding(), jupyter_finding(), notebook, *own, writable, offline_finding()]
+
+# %% ../../nbs/grading/04_release.ipynb #181e7d83
+def doctor_lines(folder=".")->list[str]:
+    "The student's part of `alpaca-course doctor`: a line for each finding, and one that sums up."
+    found = doctor_findings(folder)
+    bad = sum(not f.well for f in found)
+    return [*map(str, found), f"{bad} problem{'s' * (bad != 1)}: see above" if bad else "all is well: write, save, run check()"]
+
 # %% ../../nbs/grading/04_release.ipynb #acf2ca2e
 def release_arguments(parser):
     "Options of `alpaca-course release`."
     parser.add_argument("assignment", help="folder of assignments/, or any master notebook")
     parser.add_argument("--rubric", help="rubric file (default: rubric.yaml beside the notebook)")
     parser.add_argument("--out", default="_release", help="folder for the student's copy (default: _release)")
+    parser.add_argument("--no-run", action="store_true", help="do not run the master and the copy: nothing is said of tests that fail or come free")
+
+# %% ../../nbs/grading/04_release.ipynb #77f61e07
+def tried(assignment:Assignment, rubric=None)->list[str]:
+    "Notes on the assignment's tests from a run of the master and of the untouched copy, `ValueError` when the master fails; free tests first, then weak ones."
+    from alpaca_course.grading.autograde import make_plan, test_notes
+    from alpaca_course.grading.sandbox import Limits, find_sandbox
+    sandbox = find_sandbox(allow_none=True) if any(q.kind == "code" for q in assignment.questions) else None
+    plan = make_plan(assignment.path, rubric, sandbox, Limits(seconds=600.))
+    try: return test_notes(plan)
+    finally: plan.workers.stop()
 
 # %% ../../nbs/grading/04_release.ipynb #ca68dc77
 def release_command(args)->int:
-    "Write the student's copy and say what is in it; weak tests are named for the author."
+    "Write the student's copy and say what is in it; tests that give marks too easily are named for the author. Nothing is written when the master fails its own tests."
     assignment = read_assignment(args.assignment, args.rubric)
-    weak, path = weak_tests(assignment), release(assignment, args.out)
+    notes = [f"weak: {line}" for line in weak_tests(assignment)] if args.no_run else tried(assignment, args.rubric)
+    path = release(assignment, args.out)
     probes = [p for q in assignment.questions for p in question_probes(q)]
     kinds = [q.kind for q in assignment.questions]
     print(f"{path}: {kinds.count('code')} code and {kinds.count('text')} text questions, {sum(q.points for q in assignment.questions):g} points; "
           f"{sum(p.visible for p in probes)} visible and {sum(not p.visible for p in probes)} hidden checks; searched for {len(secrets(assignment))} secret lines, found none")
-    for line in weak: print(f"weak: {line}")
+    for line in notes: print(line)
     return 0

@@ -141,7 +141,9 @@ def take(outcome, line):
     elif kind == "cell": outcome.cells[rest[0]] = checked_cell(rest[1])
 
 # %% ../../nbs/grading/05_sandbox.ipynb #8150f899
-def with_limits(job, limits): return json.dumps(dict(cells=job["cells"], probes=job["probes"], limits=asdict(limits))).encode() + b"\n"
+def with_limits(job, limits):
+    "The job as one line for the judge: cells, probes, the names `own` where given, limits."
+    return json.dumps({key: job[key] for key in ("cells", "probes", "own") if key in job} | dict(limits=asdict(limits))).encode() + b"\n"
 
 # %% ../../nbs/grading/05_sandbox.ipynb #db0e547e
 def lines_until(sock, end, watch):

@@ -15,6 +15,7 @@ from importlib.resources import files
 
 # %% ../../nbs/grading/28_views.ipynb #59c8bcbe
 from .agreement import CALIBRATION, agreed, calibration_marks, calibration_sample, compared, in_words
+from .intake import code_cards
 from .stacks import differences, is_blank, queue, shuffled, stacks
 
 # %% ../../nbs/grading/28_views.ipynb #a4e4870c
@@ -151,7 +152,7 @@ def overview(book, grader:str)->dict:
         own, sample = calibration_marks(book, q["name"]).get(grader, {}), calibration_sample({r["id"]: r["text"] for r in rows}, q["name"])
         return dict(q, total=len(rows), marked=len(scores), mean=short_number(sum(scores) / len(scores)) if scores else "", stacks=stack_words(rows, q["name"]), calibrated=len(own.keys() & set(sample)), sample=len(sample))
     cards = [card(q) for q in book.rows("select * from question q where exists (select 1 from item where question = q.name) order by place")]
-    return dict(questions=cards, total=sum(c["total"] for c in cards), marked=sum(c["marked"] for c in cards), sample=CALIBRATION)
+    return dict(questions=cards, code=code_cards(book), total=sum(c["total"] for c in cards), marked=sum(c["marked"] for c in cards), sample=CALIBRATION)
 
 # %% ../../nbs/grading/28_views.ipynb #26e491f4
 def difference_rows(book, question:str, a:str, b:str)->list[dict]:

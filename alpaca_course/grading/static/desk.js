@@ -4,7 +4,7 @@
 const $ = id => document.getElementById(id);
 const D = JSON.parse($("data").textContent), A = D.answers;
 let at = 0, member = null, chosen = new Set(), shown = false, last = null, waiting = 0, chain = Promise.resolve(), deferred = {}, since = D.since, conflicted = null;
-const skipped = new Set();
+const skipped = new Set(), L = {flags: {}, look: {}, order: new Map(), left: D.reread ?? [], mine: D.reread != null, silent: D.reread != null, texts: 0, weak: false, places: true};
 
 // ---- small things
 function make(tag, text, attributes = {}) {
@@ -33,13 +33,13 @@ const total = D.stacks.reduce((n, s) => n + s.ids.length, 0);
 // ---- showing
 function show(index, id = null, keep = null) {
   at = index; const s = stack(); shown = false;
-  member = id ?? open(s)[0] ?? s.ids[0];
+  member = id ?? L.left.find(x => s.ids.includes(x)) ?? open(s)[0] ?? s.ids[0];
   for (const [key, news] of Object.entries(deferred)) if (+key !== member && !A[key].pending) { Object.assign(A[key], news); delete deferred[key]; }
   const a = A[member], start = keep ?? a.mine ?? a;
   chosen = new Set(start.items ?? []);
   $("comment").value = start.comment ?? "";
   $("who").textContent = `${a.student}${s.ids.length > 1 ? ` and ${s.ids.length - 1} more` : ""}`;
-  $("text").textContent = a.text || "(nothing written)";
+  drawText(a);
   $("text").classList.toggle("empty", !a.text);
   $("text").scrollTop = 0;
   $("stack-about").textContent = {blank: `${s.ids.length} blank`, identical: `${s.ids.length} with the same text`, "near-identical": `${s.ids.length} nearly the same`, unsure: "Not sure that this belongs to the question: look at the original", single: ""}[s.kind] +
@@ -48,12 +48,12 @@ function show(index, id = null, keep = null) {
   $("full").hidden = !a.cut; $("full").href = `/text/${member}`;
   $("original").hidden = !a.original; $("original").href = `/original/${member}`;
   $("history").hidden = true; $("stack").hidden = true;
-  theirs(a); applyButton(); drawItems(); drawPoints(); progress();
+  if (D.lanes) hints(); theirs(a); applyButton(); drawItems(); drawPoints(); progress();
   $("jump").selectedIndex = at;
 }
 function theirs(a) {
   const lines = [];
-  if (a.items !== null && a.grader !== D.grader) lines.push(`${a.grader} marked this${a.source === "auto" ? " automatically" : ""}: ${number(pointsOf(a))} of ${number(D.points)} points${a.items.length ? ` (${a.items.map(nameOf).join(", ")})` : ""}${a.comment ? `, “${a.comment}”` : ""}.${a.mine ? " Yours, below, was not stored; mark again to replace it." : ""}`);
+  if (a.items !== null && (a.grader !== D.grader || a.source === "suggested-accepted")) lines.push(`${a.grader} marked this${a.source === "auto" ? " automatically" : a.source === "suggested-accepted" ? " in bulk, after a blind re-read" : ""}: ${number(pointsOf(a))} of ${number(D.points)} points${a.items.length ? ` (${a.items.map(nameOf).join(", ")})` : ""}${a.comment ? `, “${a.comment}”` : ""}.${a.mine ? " Yours, below, was not stored; mark again to replace it." : ""}`);
   for (const c of a.calibration ?? []) lines.push(`Calibration: ${c.grader} ${number(worth(c.items))}${c.comment ? `, “${c.comment}”` : ""}`);
   $("theirs").replaceChildren(...lines.map(l => make("p", l)));
   $("theirs").hidden = !lines.length;
@@ -130,11 +130,16 @@ function heading() {
   $("who").focus({preventScroll: true});
   narrow.matches ? $("who").scrollIntoView({block: "start"}) : $("who").closest("section").scrollTo(0, 0);
 }
+function ahead() {
+  const n = D.stacks.length, from = open(stack()).length && !skipped.has(at) ? 0 : 1, around = Array.from({length: n + 1 - from}, (_, d) => (at + from + d) % n);
+  if (L.left.length) return [...L.left.map(id => D.stacks.findIndex(s => s.ids.includes(id))), ...around];
+  if (!L.weak || !L.order.size) return around;
+  const rank = i => Math.min(...open(D.stacks[i]).map(id => L.order.get(id) ?? Infinity));
+  return [...around.splice(0, 1 - from), ...around.map(i => [rank(i), i]).sort((a, b) => a[0] === b[0] ? 0 : a[0] - b[0]).map(x => x[1])];
+}
 function next() {
-  const n = D.stacks.length, from = open(stack()).length && !skipped.has(at) ? 0 : 1;
   let skippedOne = -1;
-  for (let d = from; d <= n; d++) {
-    const i = (at + d) % n;
+  for (const i of ahead()) {
     if (!open(D.stacks[i]).length) continue;
     if (!skipped.has(i)) return land(i);
     if (skippedOne < 0) skippedOne = i;
@@ -201,13 +206,14 @@ function send(ids, held, comment) {
   if (!ids.length) return;
   const before = Object.fromEntries(ids.map(id => [id, {...A[id]}]));
   for (const id of ids) { Object.assign(A[id], {items: held, comment, grader: D.grader, source: "human", direct: null, pending: (A[id].pending ?? 0) + 1}); delete A[id].mine; }
+  L.left = L.left.filter(id => !ids.includes(id));
   last = {held, comment};
   if (comment) { const old = D.comments.indexOf(comment); if (old >= 0) D.comments.splice(old, 1); D.comments.unshift(comment); drawBank(); }
   jumpRefresh(ids);
   later(async () => {
     const [status, reply] = await post("/api/mark", () => ({seen: Object.fromEntries(ids.map(id => [id, A[id].version])), items: held, comment, round: D.round}));
     for (const id of ids) A[id].pending--;
-    if (status === 200) { for (const id of ids) A[id].version = reply.marks[id]; hideAlert(true); return; }
+    if (status === 200) { for (const id of ids) A[id].version = reply.marks[id]; hideAlert(true); if (D.lanes) toldBefore(ids[0], reply.before); return; }
     for (const id of ids) Object.assign(A[id], {...before[id], pending: A[id].pending});
     if (status === 409) for (const m of reply.marks) Object.assign(A[m.answer], m.state, {mine: {items: held, comment}});
     jumpRefresh(ids);
@@ -271,8 +277,66 @@ function change(body) {
   });
 }
 
+// ---- suggestions, only with --suggest: asked for when the page is there, never waited for; lane and interval come on a key or after the mark, so that the mark is the grader's own
+function drawText(a) {
+  const box = $("text"), places = D.lanes && L.places && !L.silent ? (L.look[member] ?? []).filter(([, , end]) => end <= a.text.length) : [];
+  if (!places.length) { box.textContent = a.text || "(nothing written)"; return; }
+  const cuts = [...new Set([0, a.text.length, ...places.flatMap(p => p.slice(1))])].sort((x, y) => x - y);
+  box.replaceChildren(...cuts.slice(1).map((end, i) => {
+    const here = places.filter(p => p[1] <= cuts[i] && end <= p[2]).map(p => p[0] + 1), part = a.text.slice(cuts[i], end), last = places.filter(p => p[2] === end).map(p => p[0] + 1);
+    return here.length ? make("mark", part, last.length ? {"data-points": last.join(" ")} : {}) : document.createTextNode(part);
+  }));
+}
+function hints() {
+  const flags = L.silent || !A[member].text.trim() ? [] : L.flags[member] ?? [], look = L.silent || !L.places ? null : L.look[member], found = new Set((look ?? []).map(p => p[0] + 1));
+  $("lane").hidden = true; $("show-lane").disabled = L.silent;
+  $("flags").hidden = !flags.length;
+  $("flags").replaceChildren(make("p", "No suggestion for this answer, read it with care:"), ...flags.map(f => make("p", `⚑ ${f}`)));
+  const none = [...Array(L.points ?? 0).keys()].map(n => n + 1).filter(n => !found.has(n));
+  $("look").hidden = !look || !A[member].text;
+  $("look").textContent = none.length ? `No place found for point ${none.join(", ")}: the words may differ, read for it.` : "";
+  $("reread").hidden = !L.silent; $("key-points").hidden = L.silent || !L.points;
+  if (!L.silent) return;
+  const link = make("a", "See what it says", {href: `/lanes/${D.question}`});
+  $("reread").replaceChildren(make("p", !L.mine ? "Somebody is in a blind re-read of this question: no suggestions until it is decided." : L.left.length ? `Blind re-read: ${L.left.length} still to mark. No suggestions are shown until it is decided.` : "Every answer of the blind re-read is marked. "));
+  if (L.mine && !L.left.length) $("reread").firstChild.append(link);
+}
+const laneWords = (s, name = "") => [make("span", s.shape, {class: `shape ${s.lane}`, "aria-hidden": "true"}), ` ${name}${s.words}${s.between ? `; 80 % interval ${s.between}` : ""}${s.why.length ? ` (${s.why.join("; ")})` : ""}`];
+function toldBefore(id, said) {
+  clearTimeout(L.soon); L.soon = setTimeout(lanes, 3000);
+  $("last").hidden = !said;
+  if (said) $("last").replaceChildren(...laneWords(said, `${A[id].student}: you gave ${number(pointsOf(A[id]))}. Suggested before: `));
+}
+async function lane() {
+  const id = member, [status, said] = await post("/api/look", () => ({answer: id}));
+  if (id !== member) return;
+  $("lane").hidden = false;
+  $("lane").replaceChildren(...(status === 200 ? laneWords(said) : [said.error]));
+}
+async function lanes() {
+  try {
+    const reply = await fetch(`/api/lanes/${D.question}${L.texts ? "" : "?texts=1"}`);
+    if (!reply.ok) return;
+    const news = await reply.json(), silent = news.reread !== undefined;
+    $("lanes-status").textContent = news.status;
+    $("lanes-counts").replaceChildren(...Object.entries(news.counts ?? {}).map(([lane, n]) => { const e = make("span"); e.append(make("span", {green: "●", amber: "◆", red: "■", none: "○"}[lane], {class: `shape ${lane}`, "aria-hidden": "true"}), ` ${n} ${lane === "none" ? "no lane" : lane} `); return e; }));
+    if (news.order) L.order = new Map(news.order.map((id, n) => [id, n]));
+    if (news.points) { Object.assign(L, {flags: news.flags, look: news.look, points: news.points.length, texts: 1}); $("points-list").replaceChildren(...news.points.map(p => make("li", p))); }
+    const mine = news.reread === true, left = mine ? news.left.filter(id => A[id] && !A[id].pending) : [], changed = silent !== L.silent || mine !== L.mine || left.length !== L.left.length || news.points;
+    Object.assign(L, {silent, mine, left});
+    if (changed) { drawText(A[member]); const open = !$("lane").hidden && !silent; hints(); $("lane").hidden = !open; }
+    if (!news.order && !silent) setTimeout(lanes, 500);
+  } catch { /* as in poll */ }
+}
+if (D.lanes) {
+  setInterval(lanes, 4000); setTimeout(lanes, 0);
+  $("order").addEventListener("change", e => { L.weak = e.target.value === "weak"; if (L.weak) next(); });
+  $("places").addEventListener("change", e => { L.places = e.target.checked; drawText(A[member]); hints(); });
+  $("show-lane").addEventListener("click", () => { lane(); $("who").focus({preventScroll: true}); });
+}
+
 // ---- events
-const actions = {F: () => { chosen = new Set(giving()); accept(); }, R: () => { if (last) { again(); accept(); } else again(); }, s: skip, a: apply, u: undo, f: fullMarks, r: again, c: () => $("comment").focus(), "?": () => { $("help").open = !$("help").open; $("help").scrollIntoView({block: "nearest"}); },
+const actions = {...(D.lanes ? {h: () => { if (!L.silent) lane(); }} : {}), F: () => { chosen = new Set(giving()); accept(); }, R: () => { if (last) { again(); accept(); } else again(); }, s: skip, a: apply, u: undo, f: fullMarks, r: again, c: () => $("comment").focus(), "?": () => { $("help").open = !$("help").open; $("help").scrollIntoView({block: "nearest"}); },
   ArrowRight: () => land((at + 1) % D.stacks.length), ArrowLeft: () => land((at + D.stacks.length - 1) % D.stacks.length)};
 document.addEventListener("keydown", e => {
   if (e.ctrlKey || e.metaKey || e.altKey || e.isComposing) return;
@@ -297,7 +361,7 @@ $("add-item").addEventListener("submit", e => { e.preventDefault(); const f = e.
 $("show-history").addEventListener("click", async () => {
   const rows = await (await fetch(`/api/history/${member}`)).json(), table = make("table");
   table.append(make("caption", rows.length ? "Every mark of this answer, oldest first" : "No marks yet"));
-  for (const r of rows) { const tr = make("tr"); for (const cell of [r.at.slice(0, 16).replace("T", " "), r.grader, r.undoes ? "taken back" : r.items === null ? "not marked" : r.items.join(", ") || "no item", r.comment]) tr.append(make("td", cell)); table.append(tr); }
+  for (const r of rows) { const tr = make("tr"); for (const cell of [r.at.slice(0, 16).replace("T", " "), r.grader, r.undoes ? "taken back" : r.items === null ? "not marked" : r.items.join(", ") || "no item", r.source === "suggested-accepted" ? "accepted in bulk" : r.comment]) tr.append(make("td", cell)); table.append(tr); }
   $("history").replaceChildren(table); $("history").hidden = false;
 });
 $("close-regrade")?.addEventListener("click", e => later(async () => {
@@ -309,9 +373,9 @@ addEventListener("beforeunload", e => { if (waiting) e.preventDefault(); });
 
 buildJump(); drawBank(); buildEditor();
 if (D.stacks.length) {
-  const wanted = D.start === null ? -1 : D.stacks.findIndex(s => s.ids.includes(D.start)), first = D.stacks.findIndex(s => open(s).length);
+  const wanted = D.start === null ? -1 : D.stacks.findIndex(s => s.ids.includes(D.start)), first = D.stacks.findIndex(s => L.left.length ? s.ids.includes(L.left[0]) : open(s).length);
   wanted >= 0 ? show(wanted, D.start) : show(Math.max(0, first));
-  if (narrow.matches) $("prompt").open = $("model").open = false;
+  if (narrow.matches) for (const id of ["prompt", "model", "key-points", "suggestions"]) if ($(id)) $(id).open = false;
   $("close-regrade") ? $("who").focus({preventScroll: true}) : heading();
 } else { $("who").textContent = "No answers yet"; $("text").textContent = ""; }
 if (D.round === "grading") setInterval(poll, 4000);
