@@ -252,7 +252,7 @@ def answer_judge(rng:random.Random, prompt:str, rates:Rates)->tuple[str, str]|No
     "The scripted judge's reply to a `judge_request`, in the manner of `rates` ('honest' for a teacher that has none); None for other prompts."
     case = read_judge_request(prompt)
     if not case: return None
-    manner = MANNERS[rates.manner if isinstance(rates, JudgeRates) else "honest"]
+    manner = MANNERS[getattr(rates, "manner", "honest")]  # by name: the class may be the lesson's own or the library's
     entries = [(item["id"], *manner(rng, case, item)) for item in case["items"]]
     return json.dumps({"items": [{"id": id, "shown": shown, "quote": quote} for id, shown, quote in entries]}), "stop"
 
