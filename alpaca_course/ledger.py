@@ -10,7 +10,7 @@ __all__ = ['CLAIMS', 'VERDICTS', 'CLAIM_COLUMNS', 'ALPACA_RECORDS', 'LLAMA_PARAM
            'project_data', 'project_training', 'projection']
 
 # %% ../nbs/03_ledger.ipynb #8695bf3d
-import html, json, math, numbers, os
+import fcntl, html, json, math, numbers, os  # fcntl: Linux and macOS; on Windows use WSL
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -114,6 +114,7 @@ def append_line(path, line:str):
     "Add `line` to the file at `path` in a single write that reached the disk; `OSError` and nothing left behind when only part of it fits."
     data = line.encode() + b"\n"
     with open(path, 'ab+', buffering=0) as file:
+        fcntl.flock(file, fcntl.LOCK_EX)  # until it is closed: who looks while another writes may see half a line
         size = file.seek(0, os.SEEK_END)
         if size and (file.seek(size - 1), file.read(1))[1] != b"\n": data = b"\n" + data  # a crash cut the last line short
         if file.write(data) != len(data):
