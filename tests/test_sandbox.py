@@ -494,3 +494,15 @@ print(json.dumps({{name: asdict(o) for name, o in run_jobs({jobs!r}, Limits(**{v
     for name, outcome in got.items(): unharmed(outcome, name); assert outcome.memory == 'watched'
     assert got['one_block'].cells['c1']['error'] == 'memory' and 'more memory than allowed' in got['many_children'].flags
     assert any('processes running' in flag for flag in got['forks_behind'].flags)
+
+
+@pytest.mark.parametrize('kind', ['docker', 'podman'])
+def test_a_real_engine(kind):
+    "Where an engine runs and has the image: the attacks cost what they cost in bubblewrap, and no container is left."
+    program, image = shutil.which(kind), os.environ.get('ALPACA_COURSE_IMAGE', sandbox.IMAGE)
+    if not program or not sandbox.works(kind, program, image): pytest.skip(f'no {kind} with an image {image}')
+    before = subprocess.run([program, 'ps', '-aq'], capture_output=True, text=True).stdout.split()
+    for name, source in {**ENDS, **HARMLESS, **GREEDY}.items():
+        outcome = run_job(job(GOOD, source, 'after = 7', probes=('good()', 'after')), replace(LIMITS, cell_seconds=1), sandbox.Sandbox(kind, program, image))
+        unharmed(outcome, name); assert outcome.memory == 'container'
+    assert subprocess.run([program, 'ps', '-aq'], capture_output=True, text=True).stdout.split() == before

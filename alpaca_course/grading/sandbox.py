@@ -107,12 +107,12 @@ def bwrap_command(program, folders, given):
 # %% ../../nbs/grading/05_sandbox.ipynb #4401ae43
 def container_command(sandbox, limits, given):
     "The same by Docker or Podman: one container a job."
-    args = [sandbox.program, *"run --rm --interactive --network none --read-only --cap-drop ALL --security-opt no-new-privileges --user 65534:65534 --workdir /home".split()]
+    args = [sandbox.program, *"run --rm --interactive --network none --read-only --cap-drop ALL --security-opt no-new-privileges --user 65534:65534 --workdir /home/student".split()]
     args += [f"--memory={limits.memory_mb + 512}m", f"--memory-swap={limits.memory_mb + 512}m", f"--pids-limit={limits.processes + 8}", f"--shm-size={limits.tmp_mb}m"]
-    for place in ("/tmp", "/home"): args += ["--tmpfs", f"{place}:rw,nosuid,nodev,size={limits.tmp_mb}m,mode=1777"]
+    for place in ("/tmp", "/home/student"): args += ["--tmpfs", f"{place}:rw,nosuid,nodev,size={limits.tmp_mb}m,mode=1777"]  # the rights of an image's own folder would stay, and /home is root's
     package = Path(alpaca_course.__file__).resolve().parent
-    for name, folder in {"/course/alpaca_course": package, **{f"/home/{name}": folder for name, folder in given.items()}}.items(): args += ["--volume", f"{folder}:{name}:ro"]
-    for name, value in environment().items(): args += ["--env", f"{name}={value}"] if name != "PATH" else []
+    for name, folder in {"/course/alpaca_course": package, **{f"/home/student/{name}": folder for name, folder in given.items()}}.items(): args += ["--volume", f"{folder}:{name}:ro"]
+    for name, value in (environment() | dict(HOME="/home/student")).items(): args += ["--env", f"{name}={value}"] if name != "PATH" else []
     return [*args, "--entrypoint", "python3", sandbox.image]
 
 # %% ../../nbs/grading/05_sandbox.ipynb #6a38fe3d
