@@ -1,5 +1,6 @@
 """What all tests share."""
-import os, shutil, signal
+import os, shutil, signal, sys
+from pathlib import Path
 
 import pytest
 
@@ -10,3 +11,15 @@ def needs(program):
     "Skip a test where a system program is missing; with ALPACA_COURSE_REQUIRE_TOOLS=1, as in CI, it fails instead."
     if shutil.which(program): return
     (pytest.fail if os.environ.get('ALPACA_COURSE_REQUIRE_TOOLS') == '1' else pytest.skip)(f'{program} is not installed')
+
+
+@pytest.fixture(scope='module')
+def browser():
+    "A real chromium driven by node, for the tests of a module."
+    needs('chromium'); needs('node')
+    sys.path.insert(0, str(Path(__file__).parent/'browser'))
+    from driver import Browser, installed
+    if not installed(): (pytest.fail if os.environ.get('ALPACA_COURSE_REQUIRE_TOOLS') == '1' else pytest.skip)('playwright-core is not installed: run `npm ci` in tests/browser, or name its folder in NODE_PATH')
+    found = Browser()
+    yield found
+    found.close()

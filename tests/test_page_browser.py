@@ -1,5 +1,5 @@
 "The grading page in a real browser: whole sessions by keys, two graders at once, hostile answers, phone width. Needs chromium, node and playwright-core (`npm ci` in tests/browser)."
-import json, os, re, sys
+import json, re
 from pathlib import Path
 from types import SimpleNamespace as New
 
@@ -7,21 +7,9 @@ import pytest
 
 from alpaca_course.grading.marks import add_answers, open_book, open_regrade, pseudonyms, sync_rubric
 from alpaca_course.grading.page import Desk, serving
-from conftest import needs
 
-sys.path.insert(0, str(Path(__file__).parent/'browser'))
-from driver import Browser, installed
 
 SAVED = "document.getElementById('saving').textContent === 'all saved'"
-
-
-@pytest.fixture(scope='module')
-def browser():
-    needs('chromium'); needs('node')
-    if not installed(): (pytest.fail if os.environ.get('ALPACA_COURSE_REQUIRE_TOOLS') == '1' else pytest.skip)('playwright-core is not installed: run `npm ci` in tests/browser, or name its folder in NODE_PATH')
-    found = Browser()
-    yield found
-    found.close()
 
 
 def item(name, points, text=''): return New(id=name, text=text or f'Says {name}.', points=points, guideline='accept much')

@@ -1,28 +1,13 @@
 "Suggestions in a real browser: nothing prefilled, lanes by words and shapes, a blind re-read, bulk accept, undo, reload. Needs what test_page_browser.py needs."
-import os, sys
-from pathlib import Path
-
 import pytest
 
 from alpaca_course.grading.lanes import counts
 from alpaca_course.grading.page import Desk, grade_arguments, open_desk, serving
 from alpaca_course.grading.reread import Suggestions, open_reread, rereads, to_read, unmarked
-from conftest import needs
 from lanes_class import HOSTILE, POINTS, give, made_up_book
 
-sys.path.insert(0, str(Path(__file__).parent/'browser'))
-from driver import Browser, installed
 
 SAVED = "document.getElementById('saving').textContent === 'all saved'"
-
-
-@pytest.fixture(scope='module')
-def browser():
-    needs('chromium'); needs('node')
-    if not installed(): (pytest.fail if os.environ.get('ALPACA_COURSE_REQUIRE_TOOLS') == '1' else pytest.skip)('playwright-core is not installed: run `npm ci` in tests/browser, or name its folder in NODE_PATH')
-    found = Browser()
-    yield found
-    found.close()
 
 
 class Room:
