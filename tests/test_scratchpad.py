@@ -1,5 +1,6 @@
 """The scratchpad lessons: forced pass and decoding against `generate`, the models' promises, the shipped runs, a scorer under attack, and an endpoint that misbehaves."""
 import json, random, subprocess, sys, threading
+from collections import Counter
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -212,15 +213,14 @@ def test_limits_of_time_and_memory_stop_a_training():
 # --- the endpoint -------------------------------------------------------------------------------------------------------
 
 @contextmanager
-def server(answer, status=lambda n: 200):
-    "A local endpoint: `answer(prompt, n)` is the text of request n; `status(n)` its HTTP status."
-    count, lock = [0], threading.Lock()
+def server(answer, status=lambda n, tries: 200):
+    "A local endpoint: `answer(prompt, n)` is the text of request n; `status(n, tries)` its HTTP status when the same prompt came `tries` times before."
+    count, asked, lock = [0], Counter(), threading.Lock()
     class Handler(BaseHTTPRequestHandler):
         def log_message(self, *args): pass
         def do_POST(self):
-            with lock: count[0] += 1; n = count[0]
             prompt = json.loads(self.rfile.read(int(self.headers["content-length"])))["messages"][0]["content"]
-            code = status(n)
+            with lock: code = status(count[0] + 1, asked[prompt]); count[0] += 1; asked[prompt] += 1; n = count[0]
             text = answer(prompt, n)
             body = {"id": "x", "object": "chat.completion", "created": 0, "model": "m", "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": text}}], "usage": {"prompt_tokens": 9, "completion_tokens": 3, "total_tokens": 12}}
             data = json.dumps(body if code == 200 else {"error": {"message": "no", "code": "x"}}).encode()
@@ -238,10 +238,11 @@ def adder(prompt, n):
 
 def test_a_calculator_gets_everything_right_and_failures_are_tried_again(tmp_path):
     asks = fewshot.make_asks("addition", (1, 3), 5)
-    with server(adder, lambda n: 429 if n % 5 == 0 else 503 if n % 7 == 0 else 200) as (url, count):
+    with server(adder, lambda n, tries: {0: 429, 1: 503}.get(tries, 200)) as (url, count):
         teacher = Teacher(url, "k", "m", first_pause=.001)
         replies = fewshot.ask_all(teacher, asks, tmp_path / "log.jsonl", {"seed": 0})
-    assert len(replies) == len(asks) < count[0]
+    assert len(replies) == len(asks) and count[0] == len(asks) + teacher.usage.retries
+    assert teacher.usage.retries == 2 * len({ask.prompt for ask in asks})
     assert all(share.estimate == 1 for shares in fewshot.few_shot_table(asks, replies).values() for share in shares.values())
 
 
@@ -255,7 +256,7 @@ def test_nonsense_is_wrong_not_an_error(tmp_path, text):
 
 def test_a_refusal_stops_and_the_next_call_goes_on(tmp_path):
     asks, log = fewshot.make_asks("addition", (1,), 10), tmp_path / "log.jsonl"
-    with server(adder, lambda n: 401 if n > 6 else 200) as (url, count):
+    with server(adder, lambda n, tries: 401 if n > 6 else 200) as (url, count):
         with pytest.raises(TeacherError) as e: fewshot.ask_all(Teacher(url, "k", "m", first_pause=.001), asks, log, {}, concurrency=1)
     assert e.value.kind == "auth"
     kept = sum('"request"' in line for line in log.read_text().splitlines())
