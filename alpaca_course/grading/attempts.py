@@ -5,10 +5,10 @@
 # %% auto #0
 __all__ = ['AROUND', 'SEEDED', 'TECHNICAL', 'OWN_SETUP', 'AGAIN', 'job_of', 'taken_apart', 'measuring', 'Workers', 'open_workers',
            'top_level', 'setup_names', 'with_around', 'around_of', 'reference_cells', 'expected_job', 'missing',
-           'reference_values', 'free_tests', 'Plan', 'test_texts', 'own_names', 'left_out', 'student_cells', 'Ran',
-           'judged', 'with_checks', 'trusted', 'run_checked', 'plain_value', 'statements', 'defines', 'definitions',
-           'takes', 'spoilers', 'rebound', 'without_spoilers', 'with_setup', 'unlike', 'reruns', 'better',
-           'around_flags', 'run_work', 'cell_flags']
+           'steady', 'reference_values', 'free_tests', 'Plan', 'test_texts', 'own_names', 'left_out', 'student_cells',
+           'Ran', 'judged', 'with_checks', 'trusted', 'run_checked', 'plain_value', 'statements', 'defines',
+           'definitions', 'takes', 'spoilers', 'rebound', 'gone', 'without_spoilers', 'with_setup', 'unlike', 'reruns',
+           'better', 'around_flags', 'run_work', 'cell_flags']
 
 # %% ../../nbs/grading/12_attempts.ipynb #2d7144f3
 import ast, builtins, hashlib, re, secrets
@@ -19,7 +19,7 @@ from pathlib import Path
 from .assignment import AssignmentError, python_tree
 from .matching import bare, changed
 from .statements import bound, loaded
-from .probes import library_flags, library_probe, verdict
+from .probes import MODULES, library_flags, library_probe, verdict
 from .sandbox import Outcome, make_worker
 from .verdicts import Unknown, decode
 
@@ -120,6 +120,7 @@ AROUND = """(lambda names, os, modules, crc: [
 + ([["decimal's precision", str(modules["decimal"].getcontext().prec)]] if "decimal" in modules else [])
 + [["random numbers of " + n, str(crc(str(globals()[n].getstate()).encode()))] for n in names if type(globals().get(n)).__name__ == "Random"]
 + [["random numbers of " + n, str(crc(str(globals()[n].bit_generator.state).encode()))] for n in names if type(globals().get(n)).__name__ == "Generator" and type(globals()[n]).__module__[:5] == "numpy"]
++ [["data of " + n, str(crc(text.encode()))] for n in SURE if type(globals().get(n)) in (list, dict) and " at 0x" not in (text := repr(globals()[n]))]
 SEEDED])(NAMES, __import__("os"), __import__("sys").modules, __import__("zlib").crc32)"""
 
 SEEDED = """
@@ -130,7 +131,8 @@ SEEDED = """
 def with_around(assignment, job:dict)->dict:
     "The job with a last probe that asks what stands around the answers."
     seeded = SEEDED if any("seed" in source for source in assignment.setup) else ""
-    expr = AROUND.replace("SEEDED", seeded).replace("NAMES", repr(setup_names(assignment)[0]))
+    every, sure = setup_names(assignment)
+    expr = AROUND.replace("SEEDED", seeded).replace("NAMES", repr(every)).replace("SURE", repr(sure))
     return job | dict(probes=[*job["probes"], dict(id="around", setup="", expr=expr, seconds=3.)])
 
 def around_of(value):
@@ -160,15 +162,20 @@ def missing(probe, outcome)->dict:
     "What a run gave for a probe, or that it gave nothing."
     return outcome.values.get(probe.id, dict(ok=False, error="missing", message=f"no value came back ({outcome.ended})"))
 
+def steady(value:dict, again:dict)->dict:
+    "An answer to the probe around, without the settings that another run of the same cells does not have alike."
+    if around_of(value) is None or around_of(again) is None: return value
+    return value | dict(value=[*value["value"][:2], [row for row in value["value"][2] if row in again["value"][2]]])
+
 def reference_values(assignment, probes, run)->dict:
     "`{probe id: expected value}` from runs of the reference of their own; `ValueError` lists the tests that it does not pass itself."
-    expected = run(expected_job(assignment, probes))
+    expected = run(with_around(assignment, expected_job(assignment, probes)))
     itself = run(with_around(assignment, job_of(reference_cells(assignment), probes, any(q.torch for q in assignment.questions))))
     if silent := [o for o in (expected, itself) if o.cells == {} and o.ended != "done"]: raise ValueError(f"the sandbox did not run the reference solution: {'; '.join(silent[0].flags) or silent[0].ended}")
     verdicts = [(p, verdict(p, missing(p, itself), missing(p, expected))) for p in probes]
     wrong = [f"question {p.question}, {p.expr[:100]}: the reference gives {v.got[:200]}, expected {v.expected[:200]}" for p, v in verdicts if not v.passed]
     if wrong: raise ValueError(f"{assignment.path}: the reference solution fails {len(wrong)} of its own tests, so nothing was graded or released. " + " | ".join(wrong[:5]))
-    return expected.values | {key: value for key, value in itself.values.items() if key == "around"}
+    return expected.values | dict(around=steady(itself.values.get("around", {}), expected.values.get("around", {})))
 
 # %% ../../nbs/grading/12_attempts.ipynb #f0f63291
 def free_tests(assignment, probes, expected:dict, run)->tuple:
@@ -250,7 +257,7 @@ def trusted(outcome, known:dict):
 # %% ../../nbs/grading/12_attempts.ipynb #c748814f
 def run_checked(plan:Plan, job:dict):
     "The outcome of a student's job, its known values checked; a changed library is among its flags."
-    job, known = with_checks(job | dict(own=list(plan.own), probes=[*job["probes"], library_probe(plan.probes)]))
+    job, known = with_checks(job | dict(own=list(plan.own), libraries=list(MODULES), probes=[*job["probes"], library_probe(plan.probes)]))
     outcome = trusted(plan.workers.run(job), known)
     outcome.flags.extend(library_flags(outcome.values.pop("libraries", None)))
     return outcome
@@ -289,6 +296,11 @@ def spoilers(cells:list[dict], last:int)->list:
 def rebound(cells:list[dict], last:int)->bool:
     "Whether cells behind number `last` bind names again that cells before them, or Python, bind."
     return bool(spoilers(cells, last))
+
+def gone(values:list[dict], cells:list[dict])->bool:
+    "Whether each of `values` says that a name is not defined which the cells define, as after `%reset` or `globals().clear()`."
+    missed = [re.findall(r"name '(\w+)' is not defined", str(v.get("message"))) if v.get("error") == "NameError" else [] for v in values]
+    return all(missed) and bool({m[0] for m in missed} & {name for c in cells for node in statements(c["source"]) for name in bound(node)}) if missed else False
 
 def without_spoilers(cells:list[dict], last:int)->list[dict]:
     "The cells up to number `last` as they are, and of later ones the definitions that take no name from these."
@@ -351,7 +363,8 @@ def reruns(plan:Plan, cells:list[dict], found, outcome, runs:dict):
     if failing and (missing or settings): yield OWN_SETUP, job_of(whole(cells), [p for p in plan.probes if p.question in failing], any(torch.values()))
     for name in sorted(failing):
         last = max((n for n, c in enumerate(cells, 1) if found[name].cell and c["id"] == f"{found[name].cell.number}"), default=0)
-        if last and rebound([c for n, c in enumerate(cells) if n < last or bare(c["source"]) not in ours], last): yield "cells up to the question", job_of(whole(without_spoilers(cells, last)), [p for p in plan.probes if p.question == name], torch[name])
+        lost = gone([runs[p.id].value for p in plan.probes if p.question == name], [c for c in cells[:last] if outcome.cells.get(c["id"], {}).get("ok")])
+        if lost or last and rebound([c for n, c in enumerate(cells) if n < last or bare(c["source"]) not in ours], last): yield "cells up to the question", job_of(whole(without_spoilers(cells, last)), [p for p in plan.probes if p.question == name], torch[name])
 
 # %% ../../nbs/grading/12_attempts.ipynb #c8aff98a
 def better(probes, a:dict, b:dict)->dict:

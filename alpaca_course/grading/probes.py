@@ -352,7 +352,7 @@ def library_probe(probes)->dict:
     "A job's probe that asks which functions used by the tests are the notebook's own, though they stand in a library."
     trees = [ast.parse(text) for p in probes for text in (p.setup, p.expr)]
     names = {n.attr if isinstance(n, ast.Attribute) else n.id for tree in trees for n in ast.walk(tree) if isinstance(n, (ast.Attribute, ast.Name))}
-    return dict(id="libraries", setup="", expr=LIBRARIES.replace("MODULES", repr(MODULES)).replace("NAMES", repr(sorted(names))), seconds=3.)
+    return dict(id="libraries", setup="", expr=LIBRARIES.replace("MODULES", repr(MODULES)).replace("NAMES", repr(sorted(names))), seconds=3., as_left=True)
 
 def library_flags(value)->list[str]:
     "What that probe's answer tells a person, at most ten names; [] for anything that does not look like one."

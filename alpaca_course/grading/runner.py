@@ -4,10 +4,11 @@
 
 # %% auto #0
 __all__ = ['REAL', 'HOME', 'SEALED', 'within', 'make_shell', 'run_cell', 'taken', 'prepare', 'worked_out', 'evaluate',
-           'write_all', 'read_line', 'limit_cpu', 'answer_probe', 'fork_probe', 'end_probe', 'how_it_ended',
-           'exit_text', 'insist', 'say', 'wait_stopped', 'ask_probes', 'student', 'limit_student', 'become_student',
-           'data_kb', 'cpu_seconds', 'wait_for', 'living', 'process_state', 'end_all', 'children', 'soon', 'end_others',
-           'Judge', 'serve_job', 'enclose', 'warm_up', 'serve_warm', 'serve_once', 'main']
+           'write_all', 'read_line', 'limit_cpu', 'answer_probe', 'names_of_probes', 'as_they_are', 'put_back',
+           'fork_probe', 'end_probe', 'how_it_ended', 'exit_text', 'insist', 'say', 'wait_stopped', 'ask_probes',
+           'student', 'limit_student', 'become_student', 'data_kb', 'cpu_seconds', 'wait_for', 'living',
+           'process_state', 'end_all', 'children', 'soon', 'end_others', 'Judge', 'serve_job', 'enclose', 'warm_up',
+           'serve_warm', 'serve_once', 'main']
 
 # %% ../../nbs/grading/08_runner.ipynb #9ae64555
 import _signal as signal # signal's own functions are Python, which a student can change
@@ -22,13 +23,16 @@ from .values import DUMPS, OutOfTime, as_error, as_value
 # %% ../../nbs/grading/08_runner.ipynb #ff0a679e
 def within(seconds, f, *args):
     "`f(*args)`; raises `OutOfTime` in it after `seconds` of processor time or three times that by the clock, again and again until it ends."
-    def over(*_): raise OutOfTime
+    rang = []
+    def over(*_): rang.append(True); raise OutOfTime
     for number in (signal.SIGALRM, signal.SIGPROF): signal.signal(number, over); signal.pthread_sigmask(signal.SIG_UNBLOCK, (number,))
     signal.setitimer(signal.ITIMER_PROF, seconds, .2); signal.setitimer(signal.ITIMER_REAL, 3 * seconds, .2)
-    try: return f(*args)
+    try: value = f(*args)
     finally:
         for number in (signal.SIGALRM, signal.SIGPROF): signal.signal(number, signal.SIG_IGN)
         for timer in (signal.ITIMER_PROF, signal.ITIMER_REAL): signal.setitimer(timer, 0)
+    if rang: raise OutOfTime
+    return value
 
 # %% ../../nbs/grading/08_runner.ipynb #c00a32b4
 def make_shell():
@@ -106,24 +110,49 @@ def limit_cpu(seconds):
     resource.setrlimit(resource.RLIMIT_CPU, (math.ceil(seconds),) * 2)
 
 # %% ../../nbs/grading/08_runner.ipynb #b18f09d9
-def answer_probe(w, space, row, own, seconds):
-    "In a probe's fork, with functions made anew: the builtins as they were, then the answer as a line on the pipe `w`."
+def answer_probe(w, space, row, own, seconds, kept=()):
+    "In a probe's fork, with functions made anew: builtins and `kept` as they were (a row `as_left` wants to see what the cells left), then the answer as a line on the pipe `w`."
     gc.callbacks.clear(); gc.freeze(); gc.enable()  # what the cells left as garbage stays, and its `__del__` is not run in the middle of our lines
     HOME.update(REAL); space["__builtins__"] = HOME
+    if not dict(row).get("as_left"): put_back(kept)
     os.setpgid(0, 0); limit_cpu(seconds + 2)
     write_all(w, DUMPS(evaluate(space, dict(row), seconds, own)).encode() + b"\n")
 
 # %% ../../nbs/grading/08_runner.ipynb #e209e7e4
 HOME = vars(builtins)
 
+# %% ../../nbs/grading/08_runner.ipynb #7d0525d1
+def names_of_probes(probes)->set:
+    "Names and attributes in the setup and the expression of `probes`, those with two underscores left out."
+    names = set()
+    for text in {text for p in probes for text in (p.get("setup") or "", p["expr"].strip())}:
+        with contextlib.suppress(SyntaxError, ValueError): names |= names_in(compile(text, "<probe>", "exec"))
+    return {name for name in names if name[:2] != "__"}
+
+# %% ../../nbs/grading/08_runner.ipynb #73ec6b17
+def as_they_are(libraries, probes)->tuple:
+    "Calls `(function, arguments)` that put back every loaded module, and what the probes name in `libraries` and in `torch.Tensor`."
+    names, calls = sorted(names_of_probes(probes)), [(dict.__setitem__, (sys.modules, *item)) for item in sys.modules.items()]
+    for space in [vars(sys.modules[name]) for name in libraries if name in sys.modules]: calls += [(dict.__setitem__, (space, name, space[name])) for name in names if name in space]
+    if "torch" in sys.modules:
+        tensor = sys.modules["torch"].Tensor
+        found = {name: vars(c)[name] for name in names for c in reversed(tensor.__mro__) if name in vars(c)}
+        calls += [(type.__setattr__, (tensor, *item)) for item in found.items()]
+    return tuple(calls)
+
+# %% ../../nbs/grading/08_runner.ipynb #14b8a955
+def put_back(kept):
+    "Make the calls of `as_they_are`."
+    for f, arguments in kept: f(*arguments)
+
 # %% ../../nbs/grading/08_runner.ipynb #a31c8b79
-def fork_probe(space, row, own, seconds, sealed):
+def fork_probe(space, row, own, seconds, sealed, kept=()):
     "Evaluate a probe (its pairs `row`) in a fork of this process; returns the line it wrote, or one that says how it ended."
     r, w = os.pipe()
     (code, names, kit), make, fill, leave = sealed, eval, dict, os._exit
     pid = tuple(starmap(call, ((os.fork,), (sys.settrace, None), (sys.setprofile, None), (gc.disable,))))[0]
     if not pid:
-        try: make(code, {"__builtins__": fill(names), "KIT": kit})["answer_probe"](w, space, row, own, seconds)
+        try: make(code, {"__builtins__": fill(names), "KIT": kit})["answer_probe"](w, space, row, own, seconds, kept)
         finally: leave(0)
     os.close(w)
     line = read_line(r, 3 * seconds + .5)
@@ -174,14 +203,14 @@ def wait_stopped(results):
     except ChildProcessError: pass
 
 # %% ../../nbs/grading/08_runner.ipynb #e735a150
-def ask_probes(space, rows, own, seconds, results, sealed):
+def ask_probes(space, rows, own, seconds, results, sealed, kept=()):
     "Each probe in a fork, its answer as a line on the pipe `results`; a row is the pairs of a probe, with its `id`."
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # a cell that ignores it would leave us without the end of a probe
     for row in rows:
         probe = dict(row)
         limit = probe.get("seconds") or seconds
         say(results, "probe", probe["id"], limit)
-        line = insist(lambda: fork_probe(space, row, own, limit, sealed), lambda: wait_stopped(results))
+        line = insist(lambda: fork_probe(space, row, own, limit, sealed, kept), lambda: wait_stopped(results))
         write_all(results, b'["value",' + DUMPS(probe["id"]).encode() + b"," + line + b"]\n")
     say(results, "end")
 
@@ -194,7 +223,7 @@ def student(shell, job, limits, skip, results):
     run, space, end = shell.run_cell, shell.user_ns, ((sys.settrace, None), (sys.setprofile, None), (gc.disable,))  # taken before any of the student's code
     (code, names, kit), make, fill, all_of, calls, one, begin = SEALED, eval, dict, tuple, starmap, call, (gc.enable,)
     rows = tuple(tuple(probe.items()) for probe in job["probes"])
-    own, seconds = frozenset(job["own"]) if "own" in job else None, limits["probe_seconds"]
+    own, seconds, kept = frozenset(job["own"]) if "own" in job else None, limits["probe_seconds"], as_they_are(job.get("libraries", ()), job["probes"])
     ours = make(code, {"__builtins__": fill(names), "KIT": kit})
     for cell in job["cells"]:
         if cell["id"] in skip: continue
@@ -203,7 +232,7 @@ def student(shell, job, limits, skip, results):
         ours["say"](results, "ran", cell["id"], how)
         for stream in (sys.stdout, sys.stderr):
             with contextlib.suppress(BaseException): stream.flush()
-    make(code, {"__builtins__": fill(names), "KIT": kit})["ask_probes"](space, rows, own, seconds, results, (code, names, kit))
+    make(code, {"__builtins__": fill(names), "KIT": kit})["ask_probes"](space, rows, own, seconds, results, (code, names, kit), kept)
 
 # %% ../../nbs/grading/08_runner.ipynb #a80673a5
 def limit_student(limits, base_kb):
@@ -412,8 +441,8 @@ class Judge:
         if kind == "cell": self.skip.add(key); self.flag(f"cell {key} {how}: run again without it")
 
     def run(self):
-        "Lives until all is answered, at most five, within the time of the whole."
-        for _ in range(5):
+        "Lives until all is answered, at most twelve, within the time of the whole."
+        for _ in range(12):
             self.life()
             if self.finished or time.monotonic() > self.end: break
         why = "timeout" if time.monotonic() > self.end else "crash"

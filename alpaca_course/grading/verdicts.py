@@ -196,7 +196,7 @@ def judged_fail(probe:Probe, got:dict)->Verdict:
     error, message = str(got.get("error")), str(got.get("message", ""))
     if error in ("timeout", "memory", "crash", "unprintable"): return Verdict(False, problem_of(got), wanted, problem_of(got))
     kinds = [k.strip(" ()").split(".")[-1] for k in probe.how.split(",") if k.strip(" ()")]
-    unwritten = error in ("NotImplementedError", "NameError", *NO_ERRORS) and error not in kinds
+    unwritten = bool({error, str(got.get("kind", error))} & {"NotImplementedError", "NameError", *NO_ERRORS} - set(kinds))
     right = not kinds or any(error == k or subclass(str(got.get("kind", error)), k) for k in kinds)
     said = re.search(probe.contains[3:], message) is not None if probe.contains.startswith("re:") else probe.contains in message
     return Verdict(right and said and not unwritten, f"{error}: {message[:300]}", wanted, "" if right and said and not unwritten else problem_of(got) if unwritten else "another error was raised")
