@@ -189,6 +189,20 @@ def test_a_name_taken_from_the_builtins_harms_nobody():
     assert run_job(job(taken, probes=probes)).values[probes[0]]['error'] == 'TypeError'  # without a word on names, as the notebook has it
 
 
+def test_a_library_is_put_back_before_each_probe():
+    patched = dict(job("import json, math, sys\nmath.isfinite = math.isclose = lambda *a: True\njson.dumps = None\ndef f(): return math.isclose(1, 2), json.dumps\nsys.modules.clear()", probes=(
+        "math.isfinite(float('nan'))", "json.dumps([1])", "f()[0]", "__import__('math') is math")), libraries=["math", "json", "no_such"])
+    assert [run_job(patched).values[p].get("value") for p in (x["id"] for x in patched["probes"])] == [False, "[1]", True, True]  # isclose is in no probe: the student's own affair
+    left = dict(patched, probes=[p | dict(as_left=True) for p in patched["probes"][:1]])
+    assert run_job(left).values[left["probes"][0]["id"]]["value"] is True
+
+
+def test_an_answer_that_swallowed_its_time_out_is_late():
+    slow = "class Slow:\n    def __del__(self):\n        while True: pass\ndef f():\n    Slow()\n    return 1\ndef g():\n    try:\n        while True: pass\n    except BaseException: return 1"
+    values = run_job(job(slow, probes=("f()", "g()", "1")), Limits(probe_seconds=.3)).values
+    assert [values[p].get("error", "value") for p in ("f()", "g()", "1")] == ["timeout", "timeout", "value"]
+
+
 def test_nothing_to_see_nothing_to_write(tmp_path, monkeypatch):
     needs('bwrap')
     canary = tmp_path / 'canary'; canary.write_text('untouched')

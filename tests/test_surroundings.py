@@ -41,12 +41,12 @@ def work(given=RIGHT, data=DATA, seed=SEED, first=(), before=(), after=()):
 DRIVE = 'from google.colab import drive\ndrive.mount("/content/drive")\nrows = list(csv.DictReader(open("/content/drive/MyDrive/temps.csv")))\nKINDS = {"cold": 0, "warm": 15}'
 TRICKS = dict(plain={}, drive=dict(data=DRIVE), drive_in_a_function=dict(data='def load(path): return list(csv.DictReader(open(path)))\nrows = load("/content/drive/temps.csv")\nKINDS = {"cold": 0, "warm": 15}'),
     other_folder=dict(first=["import os\nos.makedirs('work', exist_ok=True)\nos.chdir('/tmp')"]), other_folder_at_the_end=dict(after=["import os\nos.chdir('/tmp')"]), folder_that_is_gone=dict(after=["import os\nos.mkdir('away'); os.chdir('away'); os.rmdir('../away')"]),
-    data_deleted=dict(after=["del rows, KINDS"]), data_taken=dict(after=["rows = rows[:1]; KINDS = 3"]), imports_taken=dict(after=["np = decimal = csv = 5"]), no_seed=dict(seed="pass"),
+    data_deleted=dict(after=["del rows, KINDS"]), data_taken=dict(after=["rows = rows[:1]; KINDS = 3"]), imports_taken=dict(after=["np = decimal = csv = 5"]), emptied=dict(after=["%reset -f"]), cleared=dict(after=["globals().clear()"]), modules_gone=dict(after=["import sys\nsys.modules.clear()"]), no_seed=dict(seed="pass"),
     random_used=dict(after=["np.random.rand(3); np.random.shuffle([1, 2, 3])"]), generator_used=dict(before=["noise = rng.normal(size=3)"], after=["rng.random()"]), generator_replaced=dict(after=["rng = np.random.default_rng(99)"]), other_seed=dict(after=["np.random.seed(99)"]), print_options=dict(after=["np.set_printoptions(precision=2)"]), precision=dict(after=["decimal.getcontext().prec = 4"]),
     python_taken=dict(after=["list = [1, 2]; sum = 0; len = 5; max = 'x'; sorted = float = None"]), python_taken_in_a_loop=dict(after=["for sum in range(3): pass\nwith open('x', 'w') as len: pass\ndef sorted(x): return x"]), star=dict(after=["from math import *\nfrom numpy import *"]),
     all_at_once=dict(data=DRIVE, after=["import os\nos.chdir('/tmp')\nlist = [1]; sum = 0\ndecimal.getcontext().prec = 3; np.random.rand()"]),
     dies_too=dict(data=DRIVE, after=["import os\nos._exit(0)"]), signals=dict(first=["import signal\nfor s in range(1, 65):\n    try: signal.signal(s, signal.SIG_IGN)\n    except (OSError, ValueError): pass"]))
-QUIET = {"plain", "signals"}  # nothing that a person must know
+QUIET = {"plain", "signals", "modules_gone"}  # nothing that a person must know
 WRONG = dict(means=HEAD["means"] + "    return {'Jan': 0.5}\n", kind=HEAD["kind"] + "    return 'cold'\n", ranks=HEAD["ranks"] + "    return [1, 0]\n", third=HEAD["third"] + "    return '[1.]'\n")
 TURNCOAT = WRONG | dict(kind=HEAD["kind"] + "    return 'warm' if 'KINDS' in globals() else 'cold'\n")  # another answer in each run
 

@@ -88,9 +88,9 @@ class Workers:
 
 # %% ../../nbs/grading/12_attempts.ipynb #6d461ca8
 def open_workers(assignment, sandbox, limits)->Workers:
-    "Sandboxes for an assignment: torch imported where a question needs it, its data folder visible."
-    data = Path(assignment.path).parent / "data"
-    return Workers(sandbox, limits, ["torch"] if any(q.torch for q in assignment.questions) else [], dict(data=data) if data.is_dir() else {})
+    "Sandboxes for an assignment: torch or numpy imported beforehand where it needs them, its data folder visible."
+    data, numpy = Path(assignment.path).parent / "data", any(re.search(r"^\s*(?:import|from)\s+numpy\b", p.source, re.M) for p in assignment.parts)
+    return Workers(sandbox, limits, ["torch"] if any(q.torch for q in assignment.questions) else ["numpy"] * numpy, dict(data=data) if data.is_dir() else {})
 
 # %% ../../nbs/grading/12_attempts.ipynb #f2e5c9ae
 def top_level(source:str)->list:
@@ -298,9 +298,9 @@ def rebound(cells:list[dict], last:int)->bool:
     return bool(spoilers(cells, last))
 
 def gone(values:list[dict], cells:list[dict])->bool:
-    "Whether each of `values` says that a name is not defined which the cells define, as after `%reset` or `globals().clear()`."
-    missed = [re.findall(r"name '(\w+)' is not defined", str(v.get("message"))) if v.get("error") == "NameError" else [] for v in values]
-    return all(missed) and bool({m[0] for m in missed} & {name for c in cells for node in statements(c["source"]) for name in bound(node)}) if missed else False
+    "Whether one of `values` says that a name is not defined which the cells define, as after `%reset` or `globals().clear()`."
+    missed = {name for v in values if v.get("error") == "NameError" for name in re.findall(r"name '(\w+)' is not defined", str(v.get("message")))}
+    return bool(missed & {name for c in cells for node in statements(c["source"]) for name in bound(node)})
 
 def without_spoilers(cells:list[dict], last:int)->list[dict]:
     "The cells up to number `last` as they are, and of later ones the definitions that take no name from these."

@@ -31,9 +31,9 @@ def safe_headers(nonce:str)->dict[str,str]:
 
 # %% ../../nbs/grading/29_guard.ipynb #e7b50d36
 class Desk:
-    "A book with its graders: `links(port)` are the addresses to open, one for each grader; `grader` knows who asks by the cookie. `lanes` are suggestions, switched off when None."
-    def __init__(self, book, title:str, graders=("grader",), lanes=None):
-        self.book, self.title, self.lanes = book, title, lanes
+    "A book with its graders: `links(port)` are the addresses to open, one for each grader; `grader` knows who asks by the cookie. `lanes` are suggestions, `code` the page for points of code; either is switched off when None."
+    def __init__(self, book, title:str, graders=("grader",), lanes=None, code=None):
+        self.book, self.title, self.lanes, self.code = book, title, lanes, code
         self.tokens = {name: secrets.token_urlsafe(24) for name in graders}
 
     def links(self, port:int)->dict[str,str]:

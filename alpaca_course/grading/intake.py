@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['FLAGGED', 'NOBODY', 'owned', 'one_each', 'read_submissions_into', 'replace_path', 'demo_files', 'collected_files',
            'owner_of', 'one_result_each', 'flags_of', 'last_run', 'run_values', 'put_run', 'give_points',
-           'flagged_runs', 'code_cards', 'pending_runs', 'import_runs', 'several', 'listed', 'import_points',
-           'told_import', 'points_arguments', 'points_by_hand', 'points_command']
+           'flagged_runs', 'code_cards', 'remember_results', 'results_file', 'pending_runs', 'import_runs', 'several',
+           'listed', 'import_points', 'told_import', 'points_arguments', 'points_by_hand', 'points_command']
 
 # %% ../../nbs/grading/26_intake.ipynb #44bcd7f3
 import json
@@ -14,7 +14,7 @@ from contextlib import closing
 from pathlib import Path
 
 # %% ../../nbs/grading/26_intake.ipynb #cd7bd6d5
-from .book import known_people, remember_people
+from .book import known_people, open_names, remember_people
 from alpaca_course.grading.marks import (add_answer, add_answers, add_blanks, add_book_arguments, backup, book_folder, close_regrade, mark, now, open_book, pseudonyms, put_mark, real_names,
     sync_rubric)
 
@@ -131,15 +131,16 @@ def put_run(db, question:str, student:str, text:str, values:dict)->str:
     return "new" if not old or not old["by_hand"] else "kept" if answer == old["answer"] else "overtaken"
 
 # %% ../../nbs/grading/26_intake.ipynb #b988ba8b
-def give_points(book, question:str, student:str, given:float, grader:str, comment:str="")->str:
-    "Points for a code question from a person, who answers an open regrade request with them; `student` is a pseudonym. Returns what was done; `ValueError` for points that cannot be."
+def give_points(book, question:str, student:str, given:float, grader:str, comment:str="", seen:dict|None=None)->str:
+    "Points for a code question from a person, who answers an open regrade request with them; `student` is a pseudonym. Returns what was done; `ValueError` for points that cannot be; with `seen` {answer: newest mark seen} `Conflict` when somebody was faster."
     from alpaca_course.grading.results import plain_number
     q = book.rows("select *, (select count(*) from item where question = q.name and not retired) items from question q where name = ?", question)
     if not q or q[0]["kind"] != "code" or q[0]["items"]: raise ValueError(f"{question!r} is no code question without rubric items; text answers are marked by items on the page")
     if not plain_number(given) or not 0 <= given <= q[0]["points"]: raise ValueError(f"{question} has 0 to {q[0]['points']:g} points, got {given}")
     with book.writing() as db: add_blanks(db, [student])
     row = book.rows("select id, (select coalesce(max(id), 0) from mark where answer = a.id and round = 'grading') seen from latest a where question = ? and student = ?", question, student)[0]
-    mark(book, {row["id"]: row["seen"]}, [], grader, comment, points=float(given))
+    if seen and row["id"] not in seen: raise ValueError(f"newer code of {student} came in meanwhile; look at that one")
+    mark(book, seen or {row["id"]: row["seen"]}, [], grader, comment, points=float(given))
     asked = book.rows("select id from regrade where question = ? and student = ? and closed_at = ''", question, student)
     for r in asked: close_regrade(book, r["id"], comment or "Looked at again.", grader)
     return f"{question}: {given:g} of {q[0]['points']:g} points, and no later run changes them" + ("; the regrade request is closed" if asked else "")
@@ -161,6 +162,23 @@ def code_cards(book)->list[dict]:
         auto = sum(r["source"] == "auto" for r in rows)
         return dict(q, total=len(rows), imported=auto, by_hand=len(given) - auto, open=len(rows) - len(given), flagged=flagged.count(q["name"]), mean=sum(given) / len(given) if given else None)
     return [card(q) for q in book.rows("select name, title, points from question q where kind = 'code' and not exists (select 1 from item where question = q.name and not retired) order by place")]
+
+# %% ../../nbs/grading/26_intake.ipynb #59a52ef6
+def remember_results(folder, places:dict[str,Path]):
+    "Note {person: results.json} beside the key of the pseudonyms; a newer place of the same person replaces the older one."
+    key = pseudonyms(folder, [])
+    with closing(open_names(folder)) as db:
+        db.execute("create table if not exists result (pseudonym text primary key, path text not null) strict")
+        db.execute("begin immediate")
+        db.executemany("insert into result values (?, ?) on conflict (pseudonym) do update set path = excluded.path", [(key[p], str(place.resolve())) for p, place in places.items()])
+        db.execute("commit")
+
+def results_file(folder, student:str)->Path|None:
+    "Where the results.json of a pseudonym was when its points came in; None when that was not noted."
+    with closing(open_names(folder)) as db:
+        if not db.execute("select 1 from sqlite_master where name = 'result'").fetchone(): return None
+        row = db.execute("select path from result where pseudonym = ?", (student,)).fetchone()
+    return Path(row["path"]) if row else None
 
 # %% ../../nbs/grading/26_intake.ipynb #12866f28
 def pending_runs(book, chosen:dict, files)->list[tuple]:
@@ -199,6 +217,7 @@ def import_points(book, assignment, folder, people=())->tuple[list[str],bool]:
     chosen, refused = one_result_each(results, known, files)
     runs = pending_runs(book, chosen, files)
     done, lines = import_runs(book, runs)
+    remember_results(book.folder, {person: Path(folder, r.name, "results.json") for person, r in chosen.items()})
     count = {what: [run for run, d in zip(runs, done) if d == what] for what in ("new", "same", "kept", "overtaken")}
     marks = [d for (*_, v), d in zip(runs, done) if v["points"] is not None]
     lines += [f"results  {several(len(results), 'submission')} in {folder}, {len(chosen)} of people in the book or its roster",

@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['BODY', 'page', 'answer_id', 'first_page', 'question_page', 'agreement_page', 'regrades_page', 'names_page',
-           'text_page', 'original_file', 'original_page', 'body_of', 'seen_of', 'states_in', 'mark_action',
-           'undo_action', 'item_action', 'regrade_action', 'settle_action', 'news_action', 'history_action',
-           'static_file', 'say_no', 'desk_app', 'listener_on', 'server_of', 'serving', 'grade_arguments', 'open_desk',
-           'suggestions_for', 'grade_command']
+           'text_page', 'original_file', 'original_page', 'file_reply', 'body_of', 'seen_of', 'states_in',
+           'mark_action', 'undo_action', 'item_action', 'regrade_action', 'settle_action', 'news_action',
+           'history_action', 'static_file', 'say_no', 'desk_app', 'listener_on', 'server_of', 'serving',
+           'grade_arguments', 'open_desk', 'suggestions_for', 'grade_command']
 
 # %% ../../nbs/grading/30_page.ipynb #abf9fb60
 import json, os, re, socket, sqlite3
@@ -29,7 +29,8 @@ def page(request, name:str, **values):
     from starlette.responses import HTMLResponse
     desk = request.app.state.desk
     open_regrades = desk.book.rows("select count(*) n from regrade where closed_at = ''")[0]["n"]
-    return HTMLResponse(render(name, nonce=request.state.nonce, grader=request.state.grader, open_regrades=open_regrades, **values))
+    undecided = desk.code.undecided(desk.book) if desk.code else None
+    return HTMLResponse(render(name, nonce=request.state.nonce, grader=request.state.grader, open_regrades=open_regrades, undecided=undecided, **values))
 
 def answer_id(request)->int:
     "The answer that a path names; `ValueError` when the book has none such."
@@ -90,9 +91,12 @@ def original_file(book, answer:int)->tuple[str,Path]:
     return student, path
 
 async def original_page(request):
-    "The file an answer came from: text to read, anything else to download."
+    "The file an answer came from."
+    return file_reply(*original_file(request.app.state.desk.book, answer_id(request)))
+
+def file_reply(student:str, path:Path):
+    "A student's file: text to read, anything else to download, under the pseudonym."
     from starlette.responses import PlainTextResponse, Response
-    student, path = original_file(request.app.state.desk.book, answer_id(request))
     if path.suffix.lower() in (".txt", ".md", ".ipynb", ".html", ".htm", ".csv"): return PlainTextResponse(shown(path.read_bytes()[:20_000_000].decode("utf-8", "replace"), 5_000_000))
     kind = re.sub(r"[^a-z0-9.]", "", path.suffix.lower())[:10]
     return Response(path.read_bytes(), media_type="application/octet-stream", headers={"content-disposition": f'attachment; filename="original-{student}{kind}"'})
@@ -187,7 +191,7 @@ async def history_action(request):
 async def static_file(request):
     "The page's own script and style."
     from starlette.responses import Response
-    kinds = {"desk.css": "text/css", "desk.js": "text/javascript", "small.js": "text/javascript", "lanes.js": "text/javascript"}
+    kinds = {"desk.css": "text/css", "desk.js": "text/javascript", "small.js": "text/javascript", "lanes.js": "text/javascript", "code.js": "text/javascript"}
     name = request.path_params["name"]
     if name not in kinds: raise ValueError(f"there is no file {name!r}")
     return Response((files("alpaca_course.grading") / "static" / name).read_bytes(), media_type=f"{kinds[name]}; charset=utf-8")
@@ -208,7 +212,7 @@ def desk_app(desk):
     pages = {"/": first_page, "/q/{name}": question_page, "/agreement": agreement_page, "/regrades": regrades_page, "/names": names_page, "/text/{answer:int}": text_page, "/original/{answer:int}": original_page,
              "/api/news/{name}": news_action, "/api/history/{answer:int}": history_action, "/static/{name}": static_file}
     actions = {"/api/mark": mark_action, "/api/undo": undo_action, "/api/item": item_action, "/api/regrade": regrade_action, "/api/settle": settle_action}
-    if desk.lanes: pages, actions = pages | desk.lanes.pages, actions | desk.lanes.actions
+    for part in filter(None, (desk.lanes, desk.code)): pages, actions = pages | part.pages, actions | part.actions
     routes = [Route(path, f, methods=["GET"]) for path, f in pages.items()] + [Route(path, f, methods=["POST"]) for path, f in actions.items()]
     app = Starlette(routes=routes, exception_handlers={ValueError: say_no, HTTPException: say_no, sqlite3.IntegrityError: say_no})
     app.state.desk = desk
@@ -267,7 +271,8 @@ def open_desk(args)->Desk:
     again = args.demo and book.rows("select 1 from answer limit 1")
     source, roster = ("", "") if again else demo_files(assignment, folder) if args.demo else (args.submissions, args.roster)
     if source: print(read_submissions_into(book, assignment, source, roster), flush=True)
-    return Desk(book, assignment.title, args.grader or ["grader"], suggestions_for(book, assignment) if args.suggest else None)
+    from alpaca_course.grading.codepage import CodePage
+    return Desk(book, assignment.title, args.grader or ["grader"], suggestions_for(book, assignment) if args.suggest else None, CodePage(assignment))
 
 def suggestions_for(book, assignment):
     "The suggestions of `--suggest`, begun for all questions: key points come from the rubric file. Only here their modules are loaded."

@@ -142,8 +142,8 @@ def take(outcome, line):
 
 # %% ../../nbs/grading/05_sandbox.ipynb #8150f899
 def with_limits(job, limits):
-    "The job as one line for the judge: cells, probes, the names `own` where given, limits."
-    return json.dumps({key: job[key] for key in ("cells", "probes", "own") if key in job} | dict(limits=asdict(limits))).encode() + b"\n"
+    "The job as one line for the judge: cells, probes, the names `own` and `libraries` where given, limits."
+    return json.dumps({key: job[key] for key in ("cells", "probes", "own", "libraries") if key in job} | dict(limits=asdict(limits))).encode() + b"\n"
 
 # %% ../../nbs/grading/05_sandbox.ipynb #db0e547e
 def lines_until(sock, end, watch):

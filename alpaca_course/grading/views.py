@@ -179,8 +179,9 @@ def agreement_view(book, grader:str)->list[dict]:
 
 # %% ../../nbs/grading/28_views.ipynb #8d59bfdd
 def regrade_rows(book)->list[dict]:
-    "Regrade requests, open ones first, each with its answer and the question's title."
-    return book.rows("""select r.*, q.title, (select id from latest where question = r.question and student = r.student) answer from regrade r join question q on q.name = r.question order by r.closed_at <> '', r.id""")
+    "Regrade requests, open ones first, each with its answer, the question's title, and whether it is code without rubric items."
+    return book.rows("""select r.*, q.title, q.kind = 'code' and not exists (select 1 from item where question = q.name and not retired) code,
+        (select id from latest where question = r.question and student = r.student) answer from regrade r join question q on q.name = r.question order by r.closed_at <> '', r.id""")
 
 def name_rows(book, names:dict[str,str])->list[dict]:
     "Students with their names and points, for the page after grading; `ValueError` while something is unmarked."
