@@ -15,9 +15,11 @@ from typing import NamedTuple
 from starlette.responses import Response
 from starlette.routing import Route
 from .budget import amount, worst_case
+from .eventlog import EventLog, LogError, lock_file, read_events, requests_of
+from .parsing import instruction_and_input
 from .records import Record, short_hash
 from .scripted import Refused, error_response, json_response
-from .selfinstruct import EventLog, Harvest, LogError, Outcome, ask_once, form_of, generate, instruction_and_input, lock_file, read_events, requests_of
+from .selfinstruct import Harvest, Outcome, ask_once, form_of, generate
 from .teacher import PRICES, TeacherError, UnreadableReply, read_reply, status_kind
 
 # %% ../nbs/16_batchapi.ipynb #f25cc349

@@ -13,8 +13,9 @@ import copy, math, threading
 from dataclasses import astuple, dataclass
 from typing import NamedTuple
 import numpy as np
+from .eventlog import requests_of
 from .records import Record
-from .selfinstruct import form_of, requests_of
+from .selfinstruct import form_of
 from .statistics import Interval
 from .teacher import PRICES, Teacher, TeacherError, error_kind
 

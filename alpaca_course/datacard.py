@@ -18,9 +18,11 @@ from statistics import mean, median
 
 # %% ../nbs/24_datacard.ipynb #a930b458
 from .budget import spent
+from .eventlog import LogError, read_events, requests_of
 from .families import FAMILIES, recognise
+from .parsing import instruction_and_input
 from .records import Record, records_text, replace_file
-from .selfinstruct import LogError, Outcome, distinct_ngrams, first_words, instruction_and_input, read_events, replay, requests_of, waterfall
+from .selfinstruct import Outcome, distinct_ngrams, first_words, replay, waterfall
 from .statistics import wilson
 from .teacher import PRICES
 from .terms import LICENCES, PURPOSES, base_part, licence_of_model, offer_problems, parts_of, permits, plain

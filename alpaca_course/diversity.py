@@ -19,9 +19,10 @@ from typing import NamedTuple
 from .families import FAMILIES, draw_item, recognise
 from .ledger import ClaimResult, verdict
 from .microworld import data_folder
+from .parsing import PROMPTS, build_prompt, parse_response
 from .records import Record, fingerprint, read_seeds
 from .scripted import MODELS, answer, chance
-from .selfinstruct import PROMPTS, build_prompt, distinct_ngrams, parse_response
+from .selfinstruct import distinct_ngrams
 from .statistics import Interval, mean_interval, wilson
 
 # %% ../nbs/21_diversity.ipynb #054410bb

@@ -127,7 +127,7 @@ def ask_one(teacher, log, budget, ask:Ask)->dict:
 # %% ../nbs/45_fewshot.ipynb #204fa92f
 def ask_all(teacher, asks:list[Ask], path, settings:dict, budget=None, concurrency:int=4)->dict[int, dict]:
     "Replies by number, from the log at `path` or asked now; a `TeacherError` stops it, and the log keeps what came."
-    from alpaca_course.selfinstruct import EventLog
+    from alpaca_course.eventlog import EventLog
     with EventLog(path) as log:
         replies = start_log(log, settings | {"model": teacher.model, "sampling": {"max_tokens": max(most_written(a) for a in asks)}})
         if budget: budget.use_price_of(teacher.model); budget.recall(log.events)

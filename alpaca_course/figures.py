@@ -17,7 +17,7 @@ from .evaluation import combine_seeds, family_counts, score
 from .families import FAMILIES, recognise
 from .jobs import Settings
 from .ledger import append_claim, verdict
-from .selfinstruct import PARSE_RULES, RULES
+from .parsing import PARSE_RULES, RULES
 from .statistics import mean_interval, paired_bootstrap, wilson
 
 # %% ../nbs/47_figures.ipynb #dc488da1

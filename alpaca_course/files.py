@@ -19,8 +19,8 @@ from typing import NamedTuple
 
 # %% ../nbs/17_files.ipynb #9195a432
 from .novelty import NoveltyFilter
+from .parsing import instruction_and_input
 from .records import Record, RecordError, decoder, is_lines, record_of, skip_space
-from .selfinstruct import instruction_and_input
 
 # %% ../nbs/17_files.ipynb #f0a5d00f
 class Fault(NamedTuple):

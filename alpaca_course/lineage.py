@@ -13,8 +13,9 @@ from pathlib import Path
 
 # %% ../nbs/25_lineage.ipynb #ba6cd8ab
 from .datacard import read_log
+from .parsing import instruction_and_input
 from .records import Record, RecordError, fingerprint, read_rows, record_of, records_text, replace_file, short_hash
-from .selfinstruct import form_of, instruction_and_input, replay
+from .selfinstruct import form_of, replay
 from .terms import licence_of
 
 # %% ../nbs/25_lineage.ipynb #2b2e2954

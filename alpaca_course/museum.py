@@ -18,8 +18,9 @@ from typing import Any, Callable, NamedTuple
 
 # %% ../nbs/18_museum.ipynb #a203e195
 from .novelty import NoveltyFilter, rouge_l
+from .parsing import parse_response, reject_reason
 from .records import Record, RecordError, read_records, write_records
-from .selfinstruct import draw_seeds, generate, parse_response, reject_reason, replay
+from .selfinstruct import draw_seeds, generate, replay
 from .teacher import Reply, TeacherError, parse_verdict
 
 # %% ../nbs/18_museum.ipynb #1daf0c80

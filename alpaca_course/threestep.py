@@ -11,11 +11,13 @@ __all__ = ['decoder', 'STEPS', 'MOST', 'PER_ROUND', 'SAMPLING', 'CLASSES', 'json
 
 # %% ../nbs/15_threestep.ipynb #6f2b2d77
 import json, random, re
+from .eventlog import LogError
 from .families import COMPILED, FAMILIES, make_item, draw_item, recognise, unframe
 from .novelty import NoveltyFilter
+from .parsing import NO_INPUT, PROMPTS, Reject, instruction_and_input, reject_reason
 from .records import Record, no_repeats
 from .scripted import ANSWERERS, NO_IDEA, answer_item, choose_family, fresh_task, next_task
-from .selfinstruct import (FORMS, NO_INPUT, PROMPTS, Harvest, LogError, Reject, generate, instruction_and_input, reject_reason)
+from .selfinstruct import FORMS, Harvest, generate
 
 # %% ../nbs/15_threestep.ipynb #52ea36d1
 def json_line(**fields)->str:
@@ -141,7 +143,7 @@ def build_instructions(texts:list[str], tasks:int)->str:
 
 # %% ../nbs/15_threestep.ipynb #587c784e
 def parse_instructions(text:str, finish_reason:str|None)->tuple[list[str],list[Reject]]:
-    "Instructions of a step 1 response that pass the rules of *Self-instruct*, and its other items with the rule they break."
+    "Instructions of a step 1 response that pass the rules of *Prompt and parser*, and its other items with the rule they break."
     found, *rest = json_objects(text)
     texts = [text_of(one.get("instruction")) for one in found]
     rules = ["missing_instruction" if text is None else reject_reason(Record(text, "", "to be written")) for text in texts]

@@ -3,7 +3,8 @@ import json, os, random, re
 
 import pytest
 
-from alpaca_course.grading.assignment import AssignmentError, find_assignment, read_assignment
+from alpaca_course.grading.assignment import find_assignment, read_assignment
+from alpaca_course.grading.markers import AssignmentError
 
 CODE = '#| q: mean points=6\ndef mean(xs):\n    #| solution\n    return sum(xs) / len(xs)\n    #| end'
 TESTS = '#| test: mean\ntest_eq(mean([1, 3]), 2)\n#| hidden\ntest_eq(mean([5]), 5)\n#| end'
@@ -44,7 +45,7 @@ def test_harmless_rubrics(tmp_path, rubric):
 
 @pytest.mark.parametrize('rubric,words', [('a: &x [1]\nquestions: *x', ['line 2', 'aliases']), ('!!python/object/apply:os.system ["touch gone"]', ['python/object']), ('questions: {why: {points: 4, points: 5}}', ["'points' comes twice"]), ('[' * 3000, ['too deeply']),
     (b'\xff\xfe', ['UTF-8']), ('- 1\n- 2', ['must be a mapping']), ('', ['must be a mapping']), ('questions: 7', ["'questions'"]), ('questions: {why: 7}', ['must be a mapping']), ('questions: {why: {points: .inf}}', ['not a number']), ('questions: {why: {points: 1e99}}', ['not a number']),
-    ('questions: {why: {items: {a: 1}}}', ['must be a list']), ('questions: {why: {items: [{id: a, text: [x], points: 1}]}}', ['one text']), ('questions: {why: {clamp: [4, 0]}}', ['[lowest, highest]']), ('questions: {nobody: {}}', ["'nobody'", 'averages.ipynb']), ('assignment: ../../etc\nquestions: {}', ['no name']),
+    ('questions: {why: {items: {a: 1}}}', ['must be a list']), ('questions: {why: {items: [{id: a, text: [x], points: 1}]}}', ['one text']), ('questions: {why: {clamp: [4, 0]}}', ['[0, points]']), ('questions: {nobody: {}}', ["'nobody'", 'averages.ipynb']), ('assignment: ../../etc\nquestions: {}', ['no name']),
     ('questions: {why: {kind: essay}}', ['not text or code']), ('questions: {why: {points: 3}}', ['4 points here', '3 in the rubric', 'cell 3']), ('x: "\x00"', ['line 1']), ('a: 1\n b: 2', ['line 2']), ('questions: {[1]: 2}', ['single word']), ('x: ' + 'y' * (5 << 20), ['over 4 MB'])])
 def test_hostile_rubrics(tmp_path, rubric, words):
     refused(write(tmp_path, TIDY, rubric), 'rubric.yaml' if 'cell 3' not in words else 'averages.ipynb', *words)

@@ -356,9 +356,9 @@ def test_another_version_of_the_grader_grades_anew_and_says_so(grade, capsys, mo
 
 
 def test_every_module_that_decides_marks_is_in_the_key():
-    "What autograde and the runner import from the grading half, followed to the end."
+    "What autograde and the supervisor import from the grading half, followed to the end."
     import ast
-    home, found, todo = Path(batch.__file__).parent, set(), ["autograde", "runner"]
+    home, found, todo = Path(batch.__file__).parent, set(), ["autograde", "supervisor"]
     while todo:
         name = todo.pop()
         if name in found or not (home / f"{name}.py").is_file(): continue

@@ -7,11 +7,12 @@ import pytest
 from alpaca_course import batchapi
 from alpaca_course.batchapi import BatchDesk, ask_numbers, batch_rows, collect, find_batch, generate_in_batches, merge_logs, need, planner, read_results, result_event, submit, uploaded
 from alpaca_course.budget import Budget
+from alpaca_course.eventlog import EventLog, LogError, read_events
 from alpaca_course.families import draw_item
 from alpaca_course.faults import Faults
 from alpaca_course.records import Record
 from alpaca_course.scripted import FAMILY_NAMES, Rates, chance, scripted_teacher
-from alpaca_course.selfinstruct import EventLog, LogError, generate, read_events, replay, waterfall
+from alpaca_course.selfinstruct import generate, replay, waterfall
 from alpaca_course.teacher import Teacher, TeacherError
 
 SEEDS = [Record(item.instruction, item.input, item.answer) for item in (draw_item(chance('bank', i), FAMILY_NAMES[i]) for i in range(12))]

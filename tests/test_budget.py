@@ -6,9 +6,11 @@ import pytest
 
 from alpaca_course import threestep  # noqa: F401  the scripted teacher learns its prompts
 from alpaca_course.budget import Amount, Budget, Prior, amount, ceiling, forecast, forecast_before, may_have_cost, most_prompt_tokens, spent, worst_case
+from alpaca_course.eventlog import LogError, read_events
+from alpaca_course.parsing import parse_response
 from alpaca_course.records import read_seeds
 from alpaca_course.scripted import MODELS, answer, chance, count_tokens, cut_reply
-from alpaca_course.selfinstruct import LogError, generate, parse_response, read_events, replay
+from alpaca_course.selfinstruct import generate, replay
 from alpaca_course.statistics import wilson
 from alpaca_course.teacher import Price, Reply, Teacher, TeacherError
 

@@ -6,9 +6,8 @@ from fractions import Fraction
 
 import pytest
 
-from alpaca_course.cleaning import (CLEANING, REPAIRS, Cleaner, agrees, asked_sum, chain_value, clean_file, clean_rule, clean_score, false_equation, record_hash, read_labels,
-    repaired, says_no_input,
-    score_rules, summary, word_limits, wrong_sum)
+from alpaca_course.cleaning import REPAIRS, Cleaner, clean_file, clean_score, read_labels, record_hash, score_rules, summary
+from alpaca_course.cleanrules import CLEANING, agrees, asked_sum, chain_value, clean_rule, false_equation, repaired, word_limits
 from alpaca_course.families import draw_item
 from alpaca_course.records import Record, RecordError, read_records
 from alpaca_course.scripted import CLEAN, answer_item

@@ -6,8 +6,9 @@ import pytest
 
 from alpaca_course.budget import Budget
 from alpaca_course.datacard import card_choices, card_rows, check_card, data_card, lengths, write_card
+from alpaca_course.eventlog import LogError
 from alpaca_course.records import Record, read_records, write_records
-from alpaca_course.selfinstruct import LogError, generate, replay
+from alpaca_course.selfinstruct import generate, replay
 from alpaca_course.statistics import wilson
 from alpaca_course.teacher import Reply, TeacherError
 

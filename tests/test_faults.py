@@ -5,11 +5,12 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from alpaca_course.eventlog import read_events
 from alpaca_course.families import draw_item
 from alpaca_course.faults import FAULTS, SEEN_AS, STOPS, Faults, draw_fault, meet
 from alpaca_course.records import Record
 from alpaca_course.scripted import FAMILY_NAMES, chance, scripted_teacher
-from alpaca_course.selfinstruct import generate, read_events, replay
+from alpaca_course.selfinstruct import generate, replay
 from alpaca_course.teacher import Teacher, TeacherError
 
 SEEDS = [Record(item.instruction, item.input, item.answer) for item in (draw_item(chance('bank', i), FAMILY_NAMES[i]) for i in range(12))]

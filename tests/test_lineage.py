@@ -6,9 +6,10 @@ import pytest
 
 from alpaca_course.budget import Budget
 from alpaca_course.datacard import read_log
+from alpaca_course.eventlog import LogError
 from alpaca_course.lineage import lineage, lineage_faults, text_hash, write_with_lineage
 from alpaca_course.records import Record, read_records, read_seeds, short_hash, write_records
-from alpaca_course.selfinstruct import LogError, generate, replay
+from alpaca_course.selfinstruct import generate, replay
 from alpaca_course.teacher import Reply, TeacherError, open_teacher
 
 SEEDS = [Record(f'{verb} the {noun}.', f'{noun} moon', f'{noun} done') for verb in 'Reverse Sort Spell Count'.split() for noun in 'kings boxes coats'.split()]

@@ -3,7 +3,8 @@ import json
 
 import pytest
 
-from alpaca_course.grading.assignment import AssignmentError, read_assignment
+from alpaca_course.grading.assignment import read_assignment
+from alpaca_course.grading.markers import AssignmentError
 from alpaca_course.grading.probes import Probe, all_probes, library_flags, library_probe, verdict, weak_tests
 from alpaca_course.grading.release import valued
 from alpaca_course.grading.values import as_error, as_value

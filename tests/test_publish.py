@@ -1,11 +1,12 @@
 "What the lessons on gradebooks and publishing cannot test: random files against the csv module, hostile texts in every output, whole commands."
-import csv, io, random, subprocess, sys
+import csv, html, io, random, re, subprocess, sys
 from html.parser import HTMLParser
 from types import SimpleNamespace as New
 
 import pytest
 
 from alpaca_course.grading.book import backups, open_book, real_names
+from alpaca_course.grading.feedback import feedback_page
 from alpaca_course.grading.gradebooks import Table, cells_of, delimiter_of, fill, plain_cell
 from alpaca_course.grading.marks import add_answers, mark, sync_rubric
 from alpaca_course.grading.publish import feedback_html, feedback_markdown, marks_report, publish, publish_arguments, publish_command, student_results
@@ -114,6 +115,39 @@ def test_hostile_texts_in_feedback_and_report(book):
     assert not {'script', 'img', 'iframe', 'i'} & set(report.tags) and not [l for l in report.links if not l.startswith('#')]
 
 
+def every_text(row):
+    "For each text in nested dicts and lists: a function that gives a copy with another text in its place."
+    if isinstance(row, str): yield lambda evil: evil
+    elif isinstance(row, (dict, list)):
+        for key, value in row.items() if isinstance(row, dict) else enumerate(row):
+            for put in every_text(value): yield lambda evil, key=key, put=put: row | {key: put(evil)} if isinstance(row, dict) else row[:key] + [put(evil)] + row[key + 1:]
+
+@pytest.mark.parametrize('evil', [t for t in HOSTILE if len(t) < 1000])
+def test_no_text_of_a_result_leaves_its_place(evil):
+    "A hostile text in each place of results.json that holds one: the page has the tags it has without it, and says the text, unless that place is not for students."
+    tests = [dict(visible=True, passed=False, points=0, max_points=1, test='t', run='r', got='g', expected='e', why='w'), dict(visible=False, passed=True, points=1, max_points=1, run='r', got='g')]
+    row = dict(title='T', kind='code', points=1, max_points=2, found='marker', answer='a', flags=['f'], tests=tests, for_a_person=False)
+    result = dict(score=1, extra_data=dict(submission='s', student='s', assignment='d', sandbox='bubblewrap', problem='p', questions=dict(q=row)))
+    fair, seen = Seen(feedback_page(result)).tags, 0
+    for put in every_text(result):
+        page = Seen(feedback_page(put(evil)))
+        assert page.tags == fair and not page.links
+        seen += html.escape(evil, quote=False) in feedback_page(put(evil)).replace('&#34;', '"').replace('&#39;', "'")
+    assert seen == 10  # assignment, student, problem, and of the question: title, answer, flag, and its visible test's test, got, expected, why
+    assert Seen(feedback_page(result, evil)).tags == fair
+
+def test_no_template_prints_anything_unescaped():
+    from alpaca_course.grading.feedback import PAGES, environment
+    assert set(PAGES) == {'frame', 'test', 'question', 'feedback', 'returned', 'marks'} and environment().autoescape is True
+    assert not [name for name, text in PAGES.items() if re.search(r'\|\s*safe|autoescape|Markup', text)]
+
+def test_pages_allow_their_own_style_sheet_and_no_other():
+    import base64, hashlib
+    page = feedback_html('T', 's', [dict(title='T', points=1, possible=1, answer='', comment='', outcome='', items=[])])
+    style = re.search('<style>(.*?)</style>', page, re.DOTALL)[1]
+    assert f"style-src 'sha256-{base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()}'" in page
+
+
 def test_publish_as_a_command(book, tmp_path, capsys):
     import argparse
     gradebook = tmp_path/'canvas.csv'
@@ -142,5 +176,5 @@ def test_nothing_is_written_when_the_gradebook_does_not_fit(book, tmp_path):
 
 def test_help_loads_nothing_heavy():
     for module, name in (('page', 'grade'), ('publish', 'publish'), ('publish', 'regrade'), ('book', 'backup'), ('sheets', 'sheet'), ('stacks', 'rubric'), ('stacks', 'copies')):
-        code = f"import argparse, sys\nfrom alpaca_course.grading.{module} import {name}_arguments\np = argparse.ArgumentParser(); {name}_arguments(p); p.format_help()\nprint(sorted({{'torch', 'matplotlib', 'scipy', 'starlette', 'uvicorn', 'numpy'}} & set(sys.modules)))"
+        code = f"import argparse, sys\nfrom alpaca_course.grading.{module} import {name}_arguments\np = argparse.ArgumentParser(); {name}_arguments(p); p.format_help()\nprint(sorted({{'torch', 'matplotlib', 'scipy', 'starlette', 'uvicorn', 'numpy', 'jinja2'}} & set(sys.modules)))"
         assert subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True).stdout == '[]\n', (module, name)

@@ -5,7 +5,8 @@ import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
 from alpaca_course.grading import release as module
-from alpaca_course.grading.assignment import AssignmentError, read_assignment
+from alpaca_course.grading.assignment import read_assignment
+from alpaca_course.grading.markers import AssignmentError
 from alpaca_course.grading.release import check, leaks, release, release_arguments, release_command, secrets
 
 SOLUTION = 'return sum(numbers) / len(numbers) + 4711 - 4711'

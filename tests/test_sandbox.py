@@ -92,6 +92,7 @@ GREEDY = dict(
     forks_behind='import os\nif not os.fork():\n    while True:\n        try: os.fork()\n        except OSError: pass',
     fork_sleepers='import os, time\nfor _ in range(200):\n    try: pid = os.fork()\n    except OSError: break\n    if not pid: time.sleep(1000)',
     forks_aside='import os, time\nif not os.fork():\n    while True:\n        try: pid = os.fork()\n        except OSError: continue\n        if not pid: time.sleep(1000)',
+    opens='kept = []\nwhile True:\n    try: kept.append(open("/dev/null"))\n    except OSError: break',
     one_block='x = bytearray(1 << 30)',
     many_children='import os, time\nfor _ in range(12):\n    if not os.fork(): x = bytearray(100 << 20); time.sleep(3); os._exit(0)\ntime.sleep(.3)',
     shared='import mmap\nblocks = [mmap.mmap(-1, 64 << 20) for _ in range(8)]\nfor b in blocks:\n    for i in range(0, 64 << 20, 4096): b[i] = 1',
@@ -443,13 +444,13 @@ def test_a_client_without_an_engine_is_no_sandbox(tmp_path, monkeypatch):
 
 
 def test_a_container_engine_is_asked_for_a_closed_container(tmp_path, monkeypatch):
-    "An engine of our own that only passes the runner on: the command line and the conversation, not Docker's walls."
+    "An engine of our own that only passes the program on: the command line and the conversation, not Docker's walls."
     program(tmp_path, 'docker', f'''#!/bin/sh
 if [ "$1" = run ]; then printf '%s\\n' "$@" > {tmp_path}/asked; while [ "$1" != alpaca-course ]; do shift; done; shift; cd {tmp_path}; exec {sys.executable} "$@"; fi
 exit 0
 ''')
     monkeypatch.setenv('PATH', f'{tmp_path}:/usr/bin:/bin'); monkeypatch.setattr(sandbox, 'works', lambda kind, *a: kind == 'docker')
-    monkeypatch.setattr(sandbox, 'runner_command', lambda limits, preload, warm, python, folder: SHORT(limits, preload, warm, python))
+    monkeypatch.setattr(sandbox, 'supervisor_command', lambda limits, preload, warm, python, folder: SHORT(limits, preload, warm, python))
     assert find_sandbox().kind == 'docker'
     outcome = run_job(job(GOOD, 'import os; os._exit(1)', 'after = 7', probes=('good()', 'after')), LIMITS)
     unharmed(outcome); assert outcome.memory == 'container'
@@ -458,7 +459,7 @@ exit 0
     assert asked[asked.index('--network') + 1] == 'none' and asked[asked.index('--cap-drop') + 1] == 'ALL'
 
 
-real_command = sandbox.runner_command
+real_command = sandbox.supervisor_command
 
 
 def SHORT(limits, preload, warm, python): return real_command(limits, preload, warm, python)

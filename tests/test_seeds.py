@@ -8,8 +8,8 @@ import pytest
 from alpaca_course.families import FAMILIES, check, recognise, strict
 from alpaca_course.microworld import BAD, GOOD, NOUNS, OPPOSITES, VERBS, WORLD, ZIM, split_of
 from alpaca_course.novelty import rouge_l
+from alpaca_course.parsing import build_prompt, reject_reason
 from alpaca_course.records import Record, read_seeds
-from alpaca_course.selfinstruct import build_prompt, reject_reason
 
 FILE = Path(__file__).resolve().parent.parent/'data/seed_tasks.jsonl'
 ROWS = [json.loads(line) for line in FILE.read_text(encoding='utf-8').splitlines()]

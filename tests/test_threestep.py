@@ -3,9 +3,11 @@ import json, random
 
 import pytest
 
+from alpaca_course.eventlog import LogError, read_events
+from alpaca_course.parsing import build_prompt, parse_response
 from alpaca_course.records import Record, read_seeds
 from alpaca_course.scripted import CLEAN, MODELS, Rates, answer, chance, count_tokens, cut_reply, scripted_teacher
-from alpaca_course.selfinstruct import FORMS, LogError, build_prompt, generate, parse_response, read_events, replay, waterfall
+from alpaca_course.selfinstruct import FORMS, generate, replay, waterfall
 from alpaca_course.teacher import Reply, Teacher, TeacherError
 from alpaca_course import threestep
 from alpaca_course.threestep import (MOST, PER_ROUND, STEPS, ThreeStep, build_instructions, build_json_prompt, decoder, generate_threestep, json_line, json_objects, kind_of, parse_instances, parse_instructions,

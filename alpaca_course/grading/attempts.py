@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 # %% ../../nbs/grading/12_attempts.ipynb #218e3fb4
-from .assignment import AssignmentError, python_tree
+from .markers import AssignmentError, python_tree
 from .matching import bare, changed
 from .statements import bound, loaded
 from .probes import MODULES, library_flags, library_probe, verdict

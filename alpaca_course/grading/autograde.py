@@ -150,7 +150,7 @@ def work_hash(work:Work)->str:
     return hashes[0] if len(hashes) == 1 else hashlib.sha256(" ".join(hashes + [work.problem]).encode()).hexdigest()
 
 # %% ../../nbs/grading/11_autograde.ipynb #b2518b6d
-GRADER = "assignment statements probes verdicts sandbox groups values confine runner matching attempts autograde results".split() # modules on which a mark depends
+GRADER = "markers rubric assignment statements probes verdicts sandbox groups values confine runner supervisor matching attempts autograde results".split() # modules on which a mark depends
 
 @cache
 def grader_hash()->str:

@@ -6,8 +6,9 @@
 __all__ = ['COLUMNS', 'Q', 'MARK', 'ESTIMATE', 'LOW', 'HIGH', 'P_FULL', 'P_BELOW', 'MEAN', 'FLAGGED', 'SHOWN', 'ORDER', 'MARKS',
            'ROWS', 'PROMISES', 'LEGEND', 'draw_marks', 'scored', 'one_draw', 'per_question', 'pair_sums', 'correlation',
            'error', 'weighted_kappa', 'levels', 'nearest', 'likely_levels', 'concordant', 'caught', 'ratios',
-           'resamples', 'spread_of', 'figures', 'graders', 'run_draw', 'run_bench', 'shown', 'table', 'verdict_on',
-           'promises', 'suggest_bench_arguments', 'summary', 'suggest_bench_command']
+           'resamples', 'spread_of', 'figures', 'graders', 'run_draw', 'about_file', 'run_bench', 'shown', 'table',
+           'verdict_on', 'bound_words', 'speed_row', 'promises', 'suggest_bench_arguments', 'summary',
+           'suggest_bench_command']
 
 # %% ../../nbs/grading/39_bench.ipynb #bdd95e61
 import json, math, sys, time
@@ -15,7 +16,8 @@ from pathlib import Path
 import numpy as np
 from ..records import replace_file
 from .benchfile import Asked, Bench, fold_priors, part_of, read_bench
-from .suggest import (CENTRE, FULL, GREEN, HALF, LEAST_COURSE, RED, Course, Estimates, Prior, calibrate, chance, design, ends, first_to_mark, learn, left_out, likeness, load_prior, marked,
+from .suggest import (CENTRE, FULL, GREEN, HALF, LEAST_COURSE, RED, Course, Estimates, Prior, calibrate, chance, design,
+                     ends, first_to_mark, learn, left_out, likeness, load_prior, marked,
                      predict, withheld)
 
 # %% ../../nbs/grading/39_bench.ipynb #98f2603d
@@ -50,8 +52,12 @@ def one_draw(bench:Bench, k:int, prior:Prior, rng, first:str="random")->np.ndarr
         guess, out = np.clip(means, 0, 1), np.full((len(rest), len(COLUMNS)), np.nan)
         shown = not withheld(Estimates(means, sds, calibration, len(g)))
         known = np.mean([*g.values()]) if g else np.mean(some) if some else 1.
-        for column, values in ((Q, number), (MARK, q.marks[rest]), (ESTIMATE, guess), (ORDER, means - strange[rest]), (MEAN, known), (FLAGGED, flagged[rest]), (SHOWN, shown & ~flagged[rest])): out[:, column] = values
-        if calibration: out[:, [LOW, HIGH, P_FULL, P_BELOW]] = np.column_stack([*ends(guess, sds, calibration), chance(calibration.full, means), chance(calibration.low, means)])
+        out[:, Q], out[:, MARK], out[:, ESTIMATE] = number, q.marks[rest], guess
+        out[:, ORDER], out[:, MEAN] = means - strange[rest], known
+        out[:, FLAGGED], out[:, SHOWN] = flagged[rest], shown & ~flagged[rest]
+        if calibration:
+            chances = chance(calibration.full, means), chance(calibration.low, means)
+            out[:, [LOW, HIGH, P_FULL, P_BELOW]] = np.column_stack([*ends(guess, sds, calibration), *chances])
         parts.append(out)
     return np.concatenate(parts)
 
@@ -135,9 +141,11 @@ def ratios(rows:np.ndarray, count:int, steps:np.ndarray)->dict:
     red = shown & ~green & (rows[:, P_BELOW] >= RED)
     inside = shown & (mark >= rows[:, LOW] - 1e-9) & (mark <= rows[:, HIGH] + 1e-9)
     width = np.where(shown, rows[:, HIGH] - rows[:, LOW], 0)
-    parts = {"exact level": (likely_levels(rows, steps) == true, one), "exact, always full": (full, one), "exact, mean of marks": (nearest(rows[:, MEAN], steps) == true, one),
-             "coverage": (inside, shown), "width": (width, shown), "green share": (green, one), "green full": (green & full, green), "green below half": (green & below, green),
-             "red share": (red, one), "red precision": (red & below, red), "red recall": (red & below, below), "withheld": (~shown, one), "flagged": (rows[:, FLAGGED], one), "below half": (below, one)}
+    parts = {"exact level": (likely_levels(rows, steps) == true, one), "exact, always full": (full, one),
+             "exact, mean of marks": (nearest(rows[:, MEAN], steps) == true, one), "coverage": (inside, shown), "width": (width, shown),
+             "green share": (green, one), "green full": (green & full, green), "green below half": (green & below, green),
+             "red share": (red, one), "red precision": (red & below, red), "red recall": (red & below, below),
+             "withheld": (~shown, one), "flagged": (rows[:, FLAGGED], one), "below half": (below, one)}
     return {name: (sums(a), sums(b)) for name, (a, b) in parts.items()}
 
 # %% ../../nbs/grading/39_bench.ipynb #3923099f
@@ -204,6 +212,13 @@ def run_draw(bench:Bench, k:int, parts:list[tuple], seed:int, first:str)->np.nda
     return np.concatenate(found)
 
 # %% ../../nbs/grading/39_bench.ipynb #1b469ff5
+def about_file(bench:Bench, count:int, every:np.ndarray, steps:np.ndarray)->dict:
+    "What the figures of a run start with: which lines of the file were read and which were left out; `every` mark of the file, and its levels `steps`."
+    stems = [len(s) for q in bench.questions for s in q.prepared.stems]
+    return {"questions": count, "answers": len(every), "lines": bench.lines, "blank": bench.blank, "blank marked 0": bench.blank_zero,
+            "repeated": bench.repeated, "repeated with another mark": bench.otherwise, "no question named": bench.nameless,
+            "unreadable": bench.unreadable[:20], "unreadable lines": len(bench.unreadable), "words": float(np.median(stems)), "levels": len(steps)}
+
 def run_bench(
     path, # JSON lines: question, reference, key_points, answer, score, max_score
     prior:str="all", # a shipped prior, or 'folds': fitted on the file's other questions
@@ -222,15 +237,17 @@ def run_bench(
         rows = [run_draw(bench, k, parts, seed, first) for seed in range(draws if k else 1)]
         tested = sum(len(r) for r in rows)
         seconds = (time.process_time() - start) / tested
-        results[str(k)] = figures(rows, count, steps) | {"draws": len(rows), "tested": tested, "marked a question": round((len(every) * len(rows) - tested) / len(rows) / count, 2), "seconds an answer": round(bench.seconds + seconds, 6)}
+        given = round((len(every) * len(rows) - tested) / len(rows) / count, 2)
+        results[str(k)] = figures(rows, count, steps) | {"draws": len(rows), "tested": tested, "marked a question": given,
+                                                         "seconds an answer": round(bench.seconds + seconds, 6)}
         say(f"k = {k}: {len(rows)} draws, {time.process_time() - start:.1f} s")
-    return {"file": Path(path).name, "sha256": bench.sha256, "prior": prior, "first": first, "questions": count, "answers": len(every), "lines": bench.lines, "blank": bench.blank, "blank marked 0": bench.blank_zero,
-            "repeated": bench.repeated, "repeated with another mark": bench.otherwise, "no question named": bench.nameless, "unreadable": bench.unreadable[:20], "unreadable lines": len(bench.unreadable), "words": float(np.median([len(s) for q in bench.questions for s in q.prepared.stems])), "levels": len(steps),
-            "answers a second": round(1 / bench.seconds), "two graders": graders(bench), "marks": results}
+    head = {"file": Path(path).name, "sha256": bench.sha256, "prior": prior, "first": first}
+    return head | about_file(bench, count, every, steps) | {"answers a second": round(1 / bench.seconds), "two graders": graders(bench), "marks": results}
 
 # %% ../../nbs/grading/39_bench.ipynb #9e5366d1
-ROWS = ["r", "rq", "rmse", "qwk", "exact level", "exact, always full", "exact, mean of marks", "r, mean of marks", "rmse, mean of marks", "r, shown", "coverage", "width", "green share", "green full",
-        "green below half", "red share", "red precision", "red recall", "withheld", "flagged", "auc", "auc within", "weakest 30%", "weakest 50%"]
+ROWS = ["r", "rq", "rmse", "qwk", "exact level", "exact, always full", "exact, mean of marks", "r, mean of marks", "rmse, mean of marks",
+        "r, shown", "coverage", "width", "green share", "green full", "green below half", "red share", "red precision", "red recall",
+        "withheld", "flagged", "auc", "auc within", "weakest 30%", "weakest 50%"]
 
 # %% ../../nbs/grading/39_bench.ipynb #aa956cdd
 def shown(value:list|None)->str:
@@ -248,8 +265,12 @@ def table(results:dict)->str:
     return "\n".join("  ".join(cell.ljust(w) for cell, w in zip(line, widths)).rstrip() for line in lines)
 
 # %% ../../nbs/grading/39_bench.ipynb #e208ebec
-PROMISES = [("agreement after 10 marks, r", "10", "r", .48, None), ("80 % intervals hold the mark", "10", "coverage", .76, .85), ("green lane: full marks", "10", "green full", .80, None),
-            ("green lane: below half", "10", "green below half", None, .03), ("weakest 30 % of the queue hold the below-half answers, no mark", "0", "weakest 30%", .65, None), ("the same after 10 marks", "10", "weakest 30%", .65, None)]
+PROMISES = [("agreement after 10 marks, r", "10", "r", .48, None),
+            ("80 % intervals hold the mark", "10", "coverage", .76, .85),
+            ("green lane: full marks", "10", "green full", .80, None),
+            ("green lane: below half", "10", "green below half", None, .03),
+            ("weakest 30 % of the queue hold the below-half answers, no mark", "0", "weakest 30%", .65, None),
+            ("the same after 10 marks", "10", "weakest 30%", .65, None)]
 
 def verdict_on(figure, kept:bool, low, high)->str:
     "The verdict on one promise; bounds inside the interval mean that another sample of questions might say otherwise."
@@ -257,47 +278,66 @@ def verdict_on(figure, kept:bool, low, high)->str:
     open_ = figure[1] is not None and any(b is not None and figure[1] < b < figure[2] for b in (low, high))
     return ("reached" if kept else "not reached") + (", interval holds the bound" if open_ else "")
 
+def bound_words(low:float|None, high:float|None)->str:
+    "`0.76 to 0.85`, `at least 0.48` or `at most 0.03`; one of the two must be given."
+    if low is not None and high is not None: return f"{low:.2f} to {high:.2f}"
+    return f"at least {low:.2f}" if low is not None else f"at most {high:.2f}"
+
+def speed_row(results:dict)->tuple:
+    "The promise on speed, not measured on fewer than 300 answers."
+    speed = results["answers a second"]
+    said = "not measured" if results.get("answers", 300) < 300 else "reached" if speed >= 300 else "not reached"
+    return "answers a second, features and flags", "at least 300", [speed, None, None], said
+
 def promises(results:dict, least_r:float=.48)->list[tuple]:
-    "(promise, bound, figure, verdict) for the table of promises, `least_r` being the bound of this set: 'reached' or 'not reached' by the estimate, and whether the interval holds the bound; 'not measured' too where so many marks could not be given."
+    "(promise, bound, figure, verdict) for each promise, `least_r` being this set's bound on r; 'not measured' too where so many marks could not be given."
     found = []
     for name, k, key, low, high in PROMISES:
         low = least_r if key == "r" else low
         run = results["marks"].get(k, {})
         figure = run.get(key) if run.get("marked a question", 0) >= .9 * int(k) else None
-        bound = " to ".join(f"{v:.2f}" for v in (low, high) if v is not None) if low is not None and high is not None else f"at least {low:.2f}" if low is not None else f"at most {high:.2f}"
         kept = figure and (low is None or figure[0] >= low) and (high is None or figure[0] <= high)
-        found.append((name, bound, figure, verdict_on(figure, kept, low, high)))
-    speed = results["answers a second"]
-    return found + [("answers a second, features and flags", "at least 300", [speed, None, None], "not measured" if results.get("answers", 300) < 300 else "reached" if speed >= 300 else "not reached")]
+        found.append((name, bound_words(low, high), figure, verdict_on(figure, kept, low, high)))
+    return found + [speed_row(results)]
 
 # %% ../../nbs/grading/39_bench.ipynb #4c3e4748
 def suggest_bench_arguments(parser):
     "Add the options of `alpaca-course suggest-bench`."
-    parser.add_argument("file", help="JSON lines, one answer each: question, reference, key_points (list), answer, score, max_score; reference and key_points may be missing; question_id groups the answers (else the question's words do), second_score is another grader's")
-    parser.add_argument("--prior", default="all", choices=["all", "without mohler", "without digiklausur", "folds"], help="shipped weights, without one of the sets they were fitted on, or fitted on the file's other questions (default: all)")
+    parser.add_argument("file", help="JSON lines, one answer each: question, reference, key_points (list), answer, score, max_score; reference and key_points "
+                        "may be missing; question_id groups the answers (else the question's words do), second_score is another grader's")
+    parser.add_argument("--prior", default="all", choices=["all", "without mohler", "without digiklausur", "folds"],
+                        help="shipped weights, without one of the sets they were fitted on, or fitted on the file's other questions (default: all)")
     parser.add_argument("--draws", type=int, default=10, help="how often the marked answers are drawn (default: 10)")
     parser.add_argument("--marks", default="0,3,5,10,20", help="how many answers a question are marked (default: 0,3,5,10,20)")
-    parser.add_argument("--first", default="random", choices=["random", "mixed"], help="which answers are marked first: random ones, or half of them unlike each other, as the page proposes (default: random)")
+    parser.add_argument("--first", default="random", choices=["random", "mixed"],
+                        help="which answers are marked first: random ones, or half of them unlike each other, as the page proposes (default: random)")
     parser.add_argument("--least-r", type=float, default=.48, help="bound for r in the table of promises (default: .48, for paragraphs)")
     parser.add_argument("--out", help="also write all figures as JSON here")
 
 # %% ../../nbs/grading/39_bench.ipynb #ea7acce4
-LEGEND = """Shares lie between 0 and 1, [95 % interval by resampling whole questions]; '-' is not defined or not measured. r, rmse, qwk: estimate against mark over all questions; rq: r within
-a question; exact level: the nearest mark is the right one, beside always guessing full marks or the mean of the marks given. coverage, width: of the 80 % intervals shown. green, red: the lanes.
+LEGEND = """Shares lie between 0 and 1, [95 % interval by resampling whole questions]; '-' is not defined or not measured. \
+r, rmse, qwk: estimate against mark over all questions; rq: r within
+a question; exact level: the nearest mark is the right one, beside always guessing full marks or the mean of the marks given. \
+coverage, width: of the 80 % intervals shown. green, red: the lanes.
 withheld: no number shown. auc: the answer below half comes before the other in the queue. weakest 30%: share of the answers below half among the first 30 % of each queue."""
 
 def summary(results:dict)->str:
     "What was read and what was left out, in a few lines."
     r = results
     lines = [f"{r['file']}: {r['answers']:,} answers to {r['questions']} questions, median {r['words']:g} words; prior: {r['prior']}, first marks: {r['first']}",
-             f"left out: {r['blank']} blank ({r['blank marked 0']} of them have 0 points in the file too), {r['repeated']} repeated word for word ({r['repeated with another mark']} of them with another mark; the first counts), {r['unreadable lines']} unreadable lines", *r["unreadable"][:10]]
+             f"left out: {r['blank']} blank ({r['blank marked 0']} of them have 0 points in the file too), "
+             f"{r['repeated']} repeated word for word ({r['repeated with another mark']} of them with another mark; the first counts), "
+             f"{r['unreadable lines']} unreadable lines", *r["unreadable"][:10]]
     if r["unreadable lines"] > 10: lines.append(f"... and {r['unreadable lines'] - 10} more; --out lists 20")
     if r["no question named"]: lines.append(f"{r['no question named']} lines name no question and count as one: give each a question or a question_id")
-    if g := r["two graders"]: lines.append(f"two graders on {g['n']:,} answers: r {shown(g['r'])}, rmse {shown(g['rmse'])}, qwk {shown(g['qwk'])}, second minus first {shown(g['second minus first'])}")
+    if g := r["two graders"]:
+        lines.append(f"two graders on {g['n']:,} answers: r {shown(g['r'])}, rmse {shown(g['rmse'])}, qwk {shown(g['qwk'])}, "
+                     f"second minus first {shown(g['second minus first'])}")
     if r["questions"] == 1: lines.append("one question: whole questions cannot be resampled, so there are no intervals")
     elif r["questions"] < 6: lines.append(f"{r['questions']} questions only: intervals come from resampling these few and are too narrow; take them as a lower limit of the doubt")
     short = [k for k, m in r["marks"].items() if m["marked a question"] < .9 * int(k)]
-    if short: lines.append("too few answers a question for " + ", ".join(f"{k} marks (given: {r['marks'][k]['marked a question']:g})" for k in short) + ": these columns answer an easier or another question")
+    given = ", ".join(f"{k} marks (given: {r['marks'][k]['marked a question']:g})" for k in short)
+    if short: lines.append(f"too few answers a question for {given}: these columns answer an easier or another question")
     return "\n".join(lines)
 
 # %% ../../nbs/grading/39_bench.ipynb #46fd5ec3
@@ -308,7 +348,8 @@ def suggest_bench_command(args)->int:
     if args.draws < 1 or marks[0] < 0: raise ValueError("--draws must be at least 1, and --marks at least 0")
     results = run_bench(args.file, args.prior, args.draws, marks, args.first, say=lambda line: print(line, file=sys.stderr, flush=True))
     print(summary(results), table(results), LEGEND, sep="\n\n")
-    print("\nPromise | bound | figure | verdict", *(" | ".join((name, bound, shown(figure), verdict)) for name, bound, figure, verdict in promises(results, args.least_r)), sep="\n")
+    print("\nPromise | bound | figure | verdict")
+    for name, bound, figure, verdict in promises(results, args.least_r): print(name, bound, shown(figure), verdict, sep=" | ")
     if args.out:
         replace_file(Path(args.out), json.dumps(results | {"promises": promises(results, args.least_r)}, indent=1) + "\n")
         print(f"\nwritten: {args.out}")

@@ -17,14 +17,23 @@ from ..microworld import data_folder
 from .features import FUNCTION_WORDS, MOST_LETTERS, NEGATION, Prepared, known_words, prepare, spans, stem, words
 
 # %% ../../nbs/grading/35_flags.ipynb #e36ab758
-FLAGS = {"blank": "no answer, or only a sentence that says so", "instruction": "speaks to the grader or to a program", "hidden characters": "holds characters that nobody sees",
-         "other language": "hardly any English function words, many of another language", "keyword list": "words without sentences", "word order": "words in an order nobody writes",
-         "question copied": "mostly the question's own words", "reference copied": "a long run of the model answer's own words", "contradiction": "comes close to a key point but denies it",
-         "very long": "far longer than the class", "off topic": "shares few words with the class and the rubric"}
+FLAGS = {"blank": "no answer, or only a sentence that says so",
+         "instruction": "speaks to the grader or to a program",
+         "hidden characters": "holds characters that nobody sees",
+         "other language": "hardly any English function words, many of another language",
+         "keyword list": "words without sentences",
+         "word order": "words in an order nobody writes",
+         "question copied": "mostly the question's own words",
+         "reference copied": "a long run of the model answer's own words",
+         "contradiction": "comes close to a key point but denies it",
+         "very long": "far longer than the class",
+         "off topic": "shares few words with the class and the rubric"}
 
 # %% ../../nbs/grading/35_flags.ipynb #4384a732
-NO_ANSWER = re.compile(r"(?:sorry|i|we|do(?:es)?|did|have|has|am|was|really|still|not|no|don[’']?t|dont|didn[’']?t|can[’']?t|cannot|could|know|remember|recall|understand|idea|clue|answer(?:ed)?|response|time|sure|"
-                       r"unsure|the|this|to|how|what|question|skipped?|blank|empty|none|nothing|n/a|na|n\.a\.|idk|tbd|todo|pass|left|it|for|of|an|any|ran|out|\W)+", re.IGNORECASE)
+NO_ANSWER = re.compile(r"(?:sorry|i|we|do(?:es)?|did|have|has|am|was|really|still|not|no|don[’']?t|dont|didn[’']?t|can[’']?t|cannot|could|"
+                       r"know|remember|recall|understand|idea|clue|answer(?:ed)?|response|time|sure|"
+                       r"unsure|the|this|to|how|what|question|skipped?|blank|empty|none|nothing|n/a|na|n\.a\.|idk|tbd|todo|pass|left|"
+                       r"it|for|of|an|any|ran|out|\W)+", re.IGNORECASE)
 
 ADMITS = re.compile(r"know|remember|recall|understand|idea|clue|answer|response|time|sure|skip|blank|empty|none|nothing|n/a|\bna\b|n\.a|idk|tbd|todo|pass", re.IGNORECASE)
 
@@ -35,16 +44,25 @@ def is_blank(text:str)->bool:
 # %% ../../nbs/grading/35_flags.ipynb #41fe5d7f
 INSTRUCTION = re.compile(r"""
     \b(?:ignore|disregard|forget|override|bypass|skip)\b.{0,40}\b(?:instructions?|rubrics?|prompts?|guidelines?|criteria|above|previous|prior|rules)\b
-  | \b(?:give|grant|award|assign|grade|mark|score|rate|evaluate|assess|consider|treat|accept|count)\b.{0,40}\b(?:full|maximum|max|highest|top|all|perfect|100\s?%|\d+\s?/\s?\d+)\s*(?:of\s+)?(?:the\s+)?(?:marks?|points?|scores?|credits?|grades?)\b
-  | \b(?:grade|mark|score|rate|evaluate|treat|accept|count|consider)\b\s+(?:this|my|the|it)\b.{0,30}\bas\s+(?:fully\s+|completely\s+|entirely\s+)?(?:correct|right|complete|excellent|perfect|full|true)
-  | \b(?:this|my)\s+(?:answer|response|submission|solution)\s+(?:is\s+(?:already\s+|fully\s+|completely\s+|entirely\s+)?(?:correct|right|complete|perfect|excellent)|deserves|merits|satisfies|meets|fulfils|should\s+(?:get|receive|be\s+(?:given|graded|marked|awarded)))
-  | \b(?:as|you\s+are|you're|act\s+as|pretend|dear|hello|hi|hey|note\s+to|message\s+(?:to|for)|attention)\b[\s,:]+(?:the\s+|an?\s+|my\s+)?(?:\w+\s+){0,2}?(?:ai|a\.i\.|assistant|grader|grading|marker|examiner|evaluator|professor|teacher|instructor|language\s+model|llm|chatgpt|gpt|system|judge|bot|model)\b
+  | \b(?:give|grant|award|assign|grade|mark|score|rate|evaluate|assess|consider|treat|accept|count)\b.{0,40}
+    \b(?:full|maximum|max|highest|top|all|perfect|100\s?%|\d+\s?/\s?\d+)\s*(?:of\s+)?(?:the\s+)?(?:marks?|points?|scores?|credits?|grades?)\b
+  | \b(?:grade|mark|score|rate|evaluate|treat|accept|count|consider)\b\s+(?:this|my|the|it)\b.{0,30}
+    \bas\s+(?:fully\s+|completely\s+|entirely\s+)?(?:correct|right|complete|excellent|perfect|full|true)
+  | \b(?:this|my)\s+(?:answer|response|submission|solution)\s+
+    (?:is\s+(?:already\s+|fully\s+|completely\s+|entirely\s+)?(?:correct|right|complete|perfect|excellent)
+      |deserves|merits|satisfies|meets|fulfils|should\s+(?:get|receive|be\s+(?:given|graded|marked|awarded)))
+  | \b(?:as|you\s+are|you're|act\s+as|pretend|dear|hello|hi|hey|note\s+to|message\s+(?:to|for)|attention)\b[\s,:]+
+    (?:the\s+|an?\s+|my\s+)?(?:\w+\s+){0,2}?
+    (?:ai|a\.i\.|assistant|grader|grading|marker|examiner|evaluator|professor|teacher|instructor|language\s+model|llm|chatgpt|gpt|system|judge|bot|model)\b
   | \b(?:system|developer|grader|assistant)\s*(?:prompt|message|note|override|instruction|mode)\b | \bas\s+an?\s+(?:ai|large\s+language|language)\b
-  | <\s*/?\s*(?:system|assistant|user|instructions?|grader|rubric|im_start|s)\s*\|?> | <\|.*?\|> | \[/?(?:INST|SYS|SYSTEM)\] | ^\s*\#*\s*(?:system|assistant|user|instructions?)\s*:
+  | <\s*/?\s*(?:system|assistant|user|instructions?|grader|rubric|im_start|s)\s*\|?> | <\|.*?\|> | \[/?(?:INST|SYS|SYSTEM)\]
+  | ^\s*\#*\s*(?:system|assistant|user|instructions?)\s*:
   | ^\W*(?:final\s+|total\s+|my\s+)?(?:score|grade|mark|marks|points)\W{0,4}(?:is\s+|:|=)?\W{0,3}\d+(?:\.\d+)?\s*(?:/|out\s+of|of|points|%)
-  | \b(?-i:SYSTEM|ASSISTANT|USER|INSTRUCTIONS?|ADMIN|GRADER)\b\s*: | \b(?:set|mark|tick|check)\b.{0,20}\b(?:every|all|each)\b.{0,30}\b(?:items?|criteria|criterion|points?|boxes|rubric)\b
+  | \b(?-i:SYSTEM|ASSISTANT|USER|INSTRUCTIONS?|ADMIN|GRADER)\b\s*:
+  | \b(?:set|mark|tick|check)\b.{0,20}\b(?:every|all|each)\b.{0,30}\b(?:items?|criteria|criterion|points?|boxes|rubric)\b
   | "?(?:score|grade|met|points|verdict)"?\s*[:=]\s*(?:true|full|max|correct|"?(?:met|yes))
-  | \b(?:do\s+not|don[’']?t|never)\s+(?:deduct|subtract|take\s+(?:off|away)|reduce|penali[sz]e|lower)\b | \bmust\s+(?:be\s+)?(?:award|give|grade|mark|receive)(?:ed|d|n)?\b.{0,40}\b(?:full|max|marks?|points?|credit)
+  | \b(?:do\s+not|don[’']?t|never)\s+(?:deduct|subtract|take\s+(?:off|away)|reduce|penali[sz]e|lower)\b
+  | \bmust\s+(?:be\s+)?(?:award|give|grade|mark|receive)(?:ed|d|n)?\b.{0,40}\b(?:full|max|marks?|points?|credit)
   | \b(?:full|maximum|max)\s+(?:marks|points|credit|score)\b | \bprompt\s+injection\b | \bjailbreak""", re.IGNORECASE | re.VERBOSE | re.DOTALL | re.MULTILINE)
 
 def is_instruction(text:str)->bool:
@@ -144,10 +162,13 @@ def repeats_question(own:list[str], question:list[str])->bool:
     return copies(own, question, 3, .5) or len(content) >= 3 and sum(s in question for s in content) >= .9 * len(content)
 
 # %% ../../nbs/grading/35_flags.ipynb #a5ef6a8b
-OPPOSITES = [pair.split("/") for pair in """increase/decrease high/low higher/lower large/small larger/smaller more/less most/least always/never all/none fast/slow faster/slower linear/nonlinear
-    positive/negative supervised/unsupervised single/multiple discrete/continuous first/last before/after left/right maximize/minimize maximise/minimise global/local overfit/underfit
-    input/output same/different static/dynamic public/private many/few best/worst true/false similar/dissimilar cheap/expensive simple/complex strong/weak reduce/increase
-    correct/incorrect early/late easy/hard necessary/unnecessary dependent/independent random/deterministic better/worse short/long narrow/broad with/without add/remove grow/shrink""".split()]
+OPPOSITES = [pair.split("/") for pair in """
+    increase/decrease high/low higher/lower large/small larger/smaller more/less most/least always/never all/none fast/slow faster/slower
+    linear/nonlinear positive/negative supervised/unsupervised single/multiple discrete/continuous first/last before/after left/right
+    maximize/minimize maximise/minimise global/local overfit/underfit input/output same/different static/dynamic public/private many/few
+    best/worst true/false similar/dissimilar cheap/expensive simple/complex strong/weak reduce/increase correct/incorrect early/late
+    easy/hard necessary/unnecessary dependent/independent random/deterministic better/worse short/long narrow/broad with/without
+    add/remove grow/shrink""".split()]
 OPPOSITES = [(stem(a), stem(b)) for a, b in OPPOSITES]
 
 # %% ../../nbs/grading/35_flags.ipynb #402c385c
@@ -198,7 +219,8 @@ def off_topic(prepared:Prepared)->np.ndarray:
 # %% ../../nbs/grading/35_flags.ipynb #3046f563
 def text_flags(text:str, table:dict)->list[str]:
     "Flags that need nothing but the answer."
-    tests = [("instruction", is_instruction), ("hidden characters", has_hidden), ("other language", is_foreign), ("keyword list", is_list), ("word order", lambda t: is_disordered(t, table))]
+    tests = [("instruction", is_instruction), ("hidden characters", has_hidden), ("other language", is_foreign),
+             ("keyword list", is_list), ("word order", lambda t: is_disordered(t, table))]
     return [name for name, test in tests if test(text)]
 
 # %% ../../nbs/grading/35_flags.ipynb #04f54064

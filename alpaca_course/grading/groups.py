@@ -17,7 +17,7 @@ def sweep(root="/sys/fs/cgroup"):
 
 # %% ../../nbs/grading/09_groups.ipynb #71dc5cf3
 def settings(limits, v2)->dict:
-    "File -> number: memory without swap, and processes (four more, for the judge)."
+    "File -> number: memory without swap, and processes (four more, for the supervisor)."
     memory, swap = ("memory.max", "memory.swap.max") if v2 else ("memory.limit_in_bytes", "memory.memsw.limit_in_bytes")
     size = limits.memory_mb << 20
     return {memory: size, swap: 0 if v2 else size, "pids.max": limits.processes + 4}
@@ -93,9 +93,9 @@ def held_mb(pid):
     return sum(int(line.split()[1]) for line in lines if line.startswith(("RssAnon", "RssShmem", "VmSwap"))) / 1024
 
 # %% ../../nbs/grading/09_groups.ipynb #e0a5b3ec
-def end_greediest(judge, base_mb, limits):
-    "Kill the largest process below `judge` when together they hold more than their limit beyond what each was forked with; did it?"
-    sizes = {pid: max(0, held_mb(pid) - base_mb) for pid in tree(judge) if pid != judge}
+def end_greediest(supervisor, base_mb, limits):
+    "Kill the largest process below `supervisor` when together they hold more than their limit beyond what each was forked with; did it?"
+    sizes = {pid: max(0, held_mb(pid) - base_mb) for pid in tree(supervisor) if pid != supervisor}
     if sum(sizes.values()) <= limits.memory_mb: return False
     with contextlib.suppress(ProcessLookupError): os.kill(max(sizes, key=sizes.get), signal.SIGKILL)
     return True

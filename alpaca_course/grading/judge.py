@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 from ..budget import Budget
+from ..eventlog import EventLog
 from ..scripted import ANSWERERS, CLEAN, Rates, scripted_teacher
-from ..selfinstruct import EventLog
 from ..teacher import Teacher, TeacherError, configured_teacher, endpoint_settings
 from .features import FUNCTION_WORDS, spans, stem, words
 from .flags import has_hidden, is_blank, is_instruction

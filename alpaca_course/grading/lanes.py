@@ -259,16 +259,16 @@ class Lanes:
 
     def write_notes(self, book):
         "Put into the book what was suggested before each mark."
-        if self.notes:
-            notes = [self.notes.popleft() for _ in range(len(self.notes))]
+        if notes := list(self.notes):
             with book.writing() as db: db.executemany("insert into hint (answer, grader, at, lane, low, high, mark) values (?, ?, ?, ?, ?, ?, ?)", notes)
+            for _ in notes: self.notes.popleft()
 
     def ready(self, book, question:str, seconds:float=60.)->Found:
-        "Wait until the suggestions of a question rest on the book as it is: for tests and lessons; `TimeoutError` after `seconds`."
+        "Wait until the suggestions of a question rest on the book as it is, and it holds all notes: for tests and lessons; `TimeoutError` after `seconds`."
         end, newest = time.monotonic() + seconds, stamp(book)
         while time.monotonic() < end:
             found = self.found.get(question)
-            if found and found.since >= newest: return found
+            if found and found.since >= newest and not self.notes: return found
             self.touch(question); time.sleep(.05)
         raise TimeoutError(f"no suggestions for {question!r} after {seconds:g} s: {self.trouble.get(question, '')}")
 

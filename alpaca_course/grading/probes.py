@@ -13,7 +13,8 @@ from dataclasses import replace
 from typing import NamedTuple
 
 # %% ../../nbs/grading/02_probes.ipynb #e05184c1
-from .assignment import Assignment, AssignmentError, Question, TestCell, python_tree
+from .assignment import Assignment, Question, TestCell
+from .markers import AssignmentError, python_tree
 from .statements import (CHANGES, MIRROR, NOTHING, PURE, RAISED, Columns, Line, Opaque, arguments, bound, called, close_sides, collector, columns, compare_sides, constant,
     expects_raise, is_test, loaded, root, sides, slice_of, spread, tests_in, text_of)
 from .verdicts import SAFE, TYPES, Probe, Verdict, verdict

@@ -19,7 +19,8 @@ from typing import NamedTuple
 
 # %% ../../nbs/grading/04_release.ipynb #ec7e008b
 from .. import __version__
-from .assignment import Assignment, AssignmentError, Question, TestCell, code_marker, comments, first_line, line_kinds, notebook_cells, read_assignment, text_marker
+from .assignment import Assignment, Question, TestCell, notebook_cells, read_assignment
+from .markers import AssignmentError, code_marker, comments, first_line, line_kinds, text_marker
 from .probes import question_probes, verdict, weak_tests
 from .values import as_error, as_value
 from ..microworld import data_folder

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['IMAGE', 'HELP', 'WARM', 'Limits', 'Sandbox', 'Outcome', 'succeeds', 'works', 'find_sandbox', 'python_folders', 'kept',
-           'environment', 'bwrap_command', 'container_command', 'modules', 'runner_command', 'take', 'with_limits',
+           'environment', 'bwrap_command', 'container_command', 'modules', 'supervisor_command', 'take', 'with_limits',
            'lines_until', 'last_line', 'Worker', 'note_memory', 'finish', 'Single', 'make_worker', 'run_job', 'Batch',
            'run_jobs', 'adds_up']
 
@@ -124,15 +124,15 @@ def modules(preload):
     return [name for asked in preload for name in WARM.get(asked, (asked,))]
 
 # %% ../../nbs/grading/05_sandbox.ipynb #8c5998a1
-def runner_command(limits, preload, warm, python=(sys.executable,), folder=None):
-    "Python with the runner of this package as its program."
+def supervisor_command(limits, preload, warm, python=(sys.executable,), folder=None):
+    "Python with the supervisor of this package as its program."
     keep, folder = kept(python_folders()), folder or str(Path(alpaca_course.__file__).resolve().parent.parent)
-    code = f"import sys; sys.path.append({folder!r}); from alpaca_course.grading.runner import main; main({asdict(limits)!r}, {modules(preload)!r}, {warm!r}, {keep!r})"
+    code = f"import sys; sys.path.append({folder!r}); from alpaca_course.grading.supervisor import main; main({asdict(limits)!r}, {modules(preload)!r}, {warm!r}, {keep!r})"
     return [*python, "-I", "-c", code]
 
 # %% ../../nbs/grading/05_sandbox.ipynb #7cf68ac3
 def take(outcome, line):
-    "Enter one line of the judge into `outcome`."
+    "Enter one line of the supervisor into `outcome`."
     try: kind, *rest = parse(line)
     except ValueError as e: return outcome.flags.append(f"an answer that could not be read: {e}")
     if kind == "output": outcome.output += rest[0]
@@ -142,7 +142,7 @@ def take(outcome, line):
 
 # %% ../../nbs/grading/05_sandbox.ipynb #8150f899
 def with_limits(job, limits):
-    "The job as one line for the judge: cells, probes, the names `own` and `libraries` where given, limits."
+    "The job as one line for the supervisor: cells, probes, the names `own` and `libraries` where given, limits."
     return json.dumps({key: job[key] for key in ("cells", "probes", "own", "libraries") if key in job} | dict(limits=asdict(limits))).encode() + b"\n"
 
 # %% ../../nbs/grading/05_sandbox.ipynb #db0e547e
@@ -177,7 +177,7 @@ class Worker:
         "Start bubblewrap and wait until the imports are done."
         self.control, inside = socket.socketpair()
         self.errors = tempfile.TemporaryFile()
-        command = [*bwrap_command(self.sandbox.program, python_folders(), self.given), *runner_command(self.limits, self.preload, True)]
+        command = [*bwrap_command(self.sandbox.program, python_folders(), self.given), *supervisor_command(self.limits, self.preload, True)]
         self.process = subprocess.Popen(command, stdin=inside, stdout=subprocess.DEVNULL, stderr=self.errors)
         inside.close()
         sweep(); self.group = open_group(self.limits)
@@ -203,7 +203,7 @@ class Worker:
         self.process = self.group = None
 
     def connect(self):
-        "A new job's socket and its judge's process id on this side."
+        "A new job's socket and its supervisor's process id on this side."
         ours, theirs = socket.socketpair()
         ours.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
         socket.send_fds(self.control, [b"j"], [theirs.fileno()]); theirs.close()
@@ -217,31 +217,31 @@ class Worker:
         if self.process is None or self.process.poll() is not None: self.stop(); self.start()
         outcome, begin = Outcome(), time.monotonic()
         try:
-            sock, judge = self.connect()
-            with sock: self.converse(sock, judge, job, outcome)
+            sock, supervisor = self.connect()
+            with sock: self.converse(sock, supervisor, job, outcome)
         except OSError: outcome.flags.append(f"the sandbox stopped: {self.trouble()}")
         finish(job, outcome)
         outcome.seconds = time.monotonic() - begin
         return outcome
 
-    def converse(self, sock, judge, job, outcome):
+    def converse(self, sock, supervisor, job, outcome):
         "Send the job, enter the answers, watch memory; a job that goes far over its time takes its worker with it."
-        kills = self.guard(judge, outcome)
-        base, ended = held_mb(judge), []
+        kills = self.guard(supervisor, outcome)
+        base, ended = held_mb(supervisor), []
         def watch():
-            if not self.group and end_greediest(judge, base, self.limits): ended.append(1)
+            if not self.group and end_greediest(supervisor, base, self.limits): ended.append(1)
         sock.settimeout(30); sock.sendall(with_limits(job, self.limits))
         end = time.monotonic() + self.limits.seconds + 15
         for line in lines_until(sock, end, watch): take(outcome, line)
         if time.monotonic() > end: self.stop(); outcome.ended = "timeout"
         elif len(ended) or self.group and self.group.kills() > kills: note_memory(outcome)
 
-    def guard(self, judge, outcome):
+    def guard(self, supervisor, outcome):
         "Put the job into its cgroup, or say that its memory is watched; kills for memory so far."
         if not self.filtered: outcome.flags.append("no system call filter for this machine")
         outcome.memory = "cgroup" if self.group else "watched"
         if self.group is None: return 0
-        self.group.add(judge)
+        self.group.add(supervisor)
         return self.group.kills()
 
 # %% ../../nbs/grading/05_sandbox.ipynb #da2f32e2
@@ -266,9 +266,9 @@ class Single:
     def stop(self): "Nothing is kept."
 
     def command(self, home):
-        "The command that starts the runner."
-        if self.sandbox.kind == "none": return runner_command(self.limits, self.preload, False)
-        return [*container_command(self.sandbox, self.limits, self.given), *runner_command(self.limits, self.preload, False, (), "/course")]
+        "The command that starts the supervisor."
+        if self.sandbox.kind == "none": return supervisor_command(self.limits, self.preload, False)
+        return [*container_command(self.sandbox, self.limits, self.given), *supervisor_command(self.limits, self.preload, False, (), "/course")]
 
     def run(self, job):
         "One job to its `Outcome`."

@@ -14,7 +14,7 @@ import ast, copy
 from typing import NamedTuple
 
 # %% ../../nbs/grading/01_statements.ipynb #b1d3eb8f
-from .assignment import AssignmentError
+from .markers import AssignmentError
 
 # %% ../../nbs/grading/01_statements.ipynb #9206ef16
 class Opaque(Exception):

@@ -261,7 +261,9 @@ def estimate(prepared:Prepared, graded:dict, others:list=(), prior:Prior|None=No
 
 # %% ../../nbs/grading/36_suggest.ipynb #c0310ce3
 GREEN, RED = .8, .3
-REASONS = {"marked": "has a mark already", "few marks": f"needs {LEAST_MARKS} marks of this question and {LEAST_COURSE} of the course", "not learnable": "the marks so far do not follow the words, or are all equal"}
+REASONS = {"marked": "has a mark already",
+           "few marks": f"needs {LEAST_MARKS} marks of this question and {LEAST_COURSE} of the course",
+           "not learnable": "the marks so far do not follow the words, or are all equal"}
 
 # %% ../../nbs/grading/36_suggest.ipynb #3f1e055f
 def withheld(estimates:Estimates)->tuple:
@@ -355,7 +357,8 @@ def audit_result(chosen:list, marks:dict, max_score:float)->Audit:
     full, low = sum(got[i] > FULL for i in chosen), sum(got[i] < HALF for i in chosen)
     passed = full >= .8 * len(chosen) and not low
     seen = f"{full} of {len(chosen)} re-read answers have full marks ({wilson(full, len(chosen))}), {low} are below half"
-    return Audit(len(chosen), full, low, passed, f"{seen}: " + ("the lane may be accepted, with your marks for those re-read" if passed else "nothing is accepted, read the whole lane"))
+    verdict = "the lane may be accepted, with your marks for those re-read" if passed else "nothing is accepted, read the whole lane"
+    return Audit(len(chosen), full, low, passed, f"{seen}: {verdict}")
 
 # %% ../../nbs/grading/36_suggest.ipynb #62cab243
 def accept(green:list, audit:Audit, marks:dict, max_score:float)->dict:

@@ -4,8 +4,9 @@
 
 # %% auto #0
 __all__ = ['EXACT', 'SEQUENCES', 'NUMBERS', 'SAFE', 'TYPES', 'OPERATORS', 'FAILED', 'NO_ERRORS', 'Probe', 'Unknown', 'Array',
-           'Steps', 'decode', 'is_nan', 'same', 'near_enough', 'typed', 'holds', 'Verdict', 'show', 'kind_of',
-           'difference', 'problem_of', 'subclass', 'judged_fail', 'each_failed', 'layers', 'compare', 'verdict']
+           'Tensor', 'Steps', 'decode', 'is_nan', 'same', 'subtracts', 'near_enough', 'typed', 'holds', 'Verdict',
+           'show', 'kind_of', 'difference', 'problem_of', 'subclass', 'judged_fail', 'each_failed', 'layers', 'compare',
+           'verdict']
 
 # %% ../../nbs/grading/03_verdicts.ipynb #8b336cdf
 import builtins, math, operator, re
@@ -16,7 +17,7 @@ from fractions import Fraction
 from typing import NamedTuple
 
 # %% ../../nbs/grading/03_verdicts.ipynb #bc5d84be
-from .assignment import AssignmentError
+from .markers import AssignmentError
 from .values import fits
 
 # %% ../../nbs/grading/03_verdicts.ipynb #e4f95d56
@@ -56,7 +57,10 @@ class Unknown(Exception):
 
 # %% ../../nbs/grading/03_verdicts.ipynb #60f19cd6
 class Array(list):
-    "Values of a numpy array or a tensor, nested lists."
+    "Values of a numpy array, nested lists."
+
+class Tensor(Array):
+    "Values of a torch tensor."
 
 class Steps(list):
     "Values of a range, a generator, a dict view."
@@ -77,7 +81,7 @@ def decode(value):
         if kind == "bytes": return bytes.fromhex(v)
         if kind in EXACT and fits(kind, v): return EXACT[kind](v)
         if kind == "complex" and fits(kind, v): return complex(*map(decode, v))
-        if kind == "array": return Array(decode(v)) if type(v) is list else decode(v)
+        if kind == "array": return (Tensor if str(value.get("dtype")).startswith("torch.") else Array)(decode(v)) if type(v) is list else decode(v)
         if kind in ("tuple", "set", "iter") and type(v) is list: return {"tuple": tuple, "set": set, "iter": Steps}[kind](decode(x) for x in v)
         if kind == "dict" and type(v) is list: return {decode(k): decode(x) for k, x in v}
     except (TypeError, ValueError, OverflowError) as e: raise Unknown("something that cannot be read") from e
@@ -96,15 +100,22 @@ def same(a, b, loose:bool)->bool:
     "Whether plain values are equal: numbers as Python's == has it, NaN equal to NaN; `loose` takes lists, tuples and arrays for each other, as test_eq does, though not within dicts."
     if is_nan(a) or is_nan(b): return is_nan(a) and is_nan(b)
     if isinstance(a, SEQUENCES) and isinstance(b, SEQUENCES):
-        alike = loose or type(a) is type(b) or Array in (type(a), type(b))
+        alike = loose or type(a) is type(b) or isinstance(a, Array) or isinstance(b, Array)
         return alike and len(a) == len(b) and all(same(x, y, loose) for x, y in zip(a, b))
     if isinstance(a, dict) and isinstance(b, dict): return a.keys() == b.keys() and all(same(v, b[k], False) for k, v in a.items())
     return a == b
 
+# %% ../../nbs/grading/03_verdicts.ipynb #0639ecb8
+def subtracts(a, b)->bool:
+    "Whether `a - b` is no error where a tensor takes part, as `test_close` needs it: with a tensor, or an array on the right."
+    return type(b) in (Tensor, Array) if type(a) is Tensor else type(b) is not Tensor
+
 # %% ../../nbs/grading/03_verdicts.ipynb #e176f557
 def near_enough(a, b, eps:float, relative:float|None, inclusive:bool)->bool:
     "Whether numbers, or all numbers in sequences and dicts of one shape, are within `eps`, or with `relative` within max(relative * size, eps)."
-    if isinstance(a, SEQUENCES) and isinstance(b, SEQUENCES): return len(a) == len(b) and all(near_enough(x, y, eps, relative, inclusive) for x, y in zip(a, b))
+    if isinstance(a, SEQUENCES) and isinstance(b, SEQUENCES):
+        if relative is None and not subtracts(a, b): return False
+        return len(a) == len(b) and all(near_enough(x, y, eps, relative, inclusive) for x, y in zip(a, b))
     if isinstance(a, dict) and isinstance(b, dict): return a.keys() == b.keys() and all(near_enough(v, b[k], eps, relative, inclusive) for k, v in a.items())
     if not (isinstance(a, NUMBERS) and isinstance(b, NUMBERS)) or a == b or is_nan(a) or is_nan(b): return same(a, b, True)
     try:
@@ -120,7 +131,7 @@ TYPES = {"bool": bool, "dict": dict, "float": float, "int": int, "list": list, "
 # %% ../../nbs/grading/03_verdicts.ipynb #474ffa8c
 def typed(a, b)->bool:
     "isinstance for plain values: arrays and ranges are no lists."
-    return isinstance(a, b) and type(a) not in (Array, Steps)
+    return isinstance(a, b) and not isinstance(a, (Array, Steps))
 
 # %% ../../nbs/grading/03_verdicts.ipynb #0448d563
 OPERATORS = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge, "in": lambda a, b: a in b, "not in": lambda a, b: a not in b,
@@ -148,14 +159,14 @@ class Verdict(NamedTuple):
 # %% ../../nbs/grading/03_verdicts.ipynb #9103a6c8
 def show(value, size:int=300)->str:
     "A plain value as Python writes it, cut at `size` characters."
-    try: text = f"array({list(value)!r})" if type(value) is Array else repr(value)
+    try: text = f"{kind_of(value)}({list(value)!r})" if isinstance(value, Array) else repr(value)
     except (ValueError, RecursionError): return f"a {kind_of(value)} too large to print"
     return text if len(text) <= size else f"{text[:size]}... ({len(text):,} characters)"
 
 # %% ../../nbs/grading/03_verdicts.ipynb #234001f5
 def kind_of(x)->str:
     "The type's name for people."
-    return {"Array": "array", "Steps": "range or generator"}.get(type(x).__name__, type(x).__name__)
+    return {"Array": "array", "Tensor": "tensor", "Steps": "range or generator"}.get(type(x).__name__, type(x).__name__)
 
 # %% ../../nbs/grading/03_verdicts.ipynb #f2a369a3
 def difference(a, b, path:str="")->str:
