@@ -23,7 +23,7 @@ from pathlib import Path
 import alpaca_course
 from ..records import replace_file
 from .assignment import find_assignment, read_assignment
-from .attempts import Plan, cell_flags, free_tests, open_workers, own_names, reference_values, run_work, student_cells, test_texts
+from .attempts import Plan, cell_flags, cut_probes, free_tests, open_workers, own_names, reference_values, run_work, student_cells, test_texts
 from .matching import find_questions, read_submitted
 from .probes import question_probes, weak_tests
 from .results import REPLACED, clip, defused, empty_row, question_row, result_of, summary_rows
@@ -191,6 +191,7 @@ def make_plan(master, rubric=None, sandbox=None, limits=None)->Plan:
     probes = tuple(p for q in assignment.questions for p in question_probes(q))
     sandbox = sandbox or (find_sandbox() if probes else Sandbox("not needed"))
     workers = open_workers(assignment, sandbox, limits)
+    probes = cut_probes(assignment, probes, workers.run)
     expected = reference_values(assignment, probes, workers.run) if probes else {}
     free = free_tests(assignment, probes, expected, workers.run) if probes else ()
     key = assignment_key(Path(assignment.path), rubric, sandbox.kind, limits)

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['TEXT_METHODS', 'LEAK', 'SILENT', 'READERS', 'LIBRARIES', 'MODULES', 'student_names', 'stateful', 'mutates',
-           'identity', 'Split', 'tuple_of', 'Maker', 'question_probes', 'all_probes', 'weak_points', 'weak_tests',
-           'library_probe', 'library_flags']
+           'identity', 'Split', 'tuple_of', 'Cut', 'harmless', 'Turn', 'Maker', 'question_probes', 'all_probes',
+           'weak_points', 'weak_tests', 'library_probe', 'library_flags']
 
 # %% ../../nbs/grading/04_probes.ipynb #9f9853b3
 import ast, copy
@@ -15,8 +15,8 @@ from typing import NamedTuple
 # %% ../../nbs/grading/04_probes.ipynb #e05184c1
 from .assignment import Assignment, Question, TestCell
 from .markers import AssignmentError, python_tree
-from .statements import (CHANGES, MIRROR, NOTHING, PURE, RAISED, Columns, Line, Opaque, arguments, bound, called, close_sides, collector, columns, compare_sides, constant,
-    expects_raise, is_test, loaded, root, sides, slice_of, spread, tests_in, text_of)
+from .statements import (CHANGES, MIRROR, NOTHING, PURE, RAISED, Columns, Line, Opaque, arguments, bound, called, changed, close_sides, collector, columns, compare_sides, constant,
+    expects_raise, is_test, loaded, root, sides, simpler, slice_of, spread, tests_in, text_of, touched)
 from .verdicts import SAFE, TYPES, Probe, Verdict, verdict
 
 # %% ../../nbs/grading/04_probes.ipynb #e7152225
@@ -112,6 +112,59 @@ def tuple_of(nodes):
     "A tuple display of the nodes."
     return ast.Tuple(list(nodes), ast.Load())
 
+# %% ../../nbs/grading/04_probes.ipynb #f2d6f068
+class Cut(ast.NodeTransformer):
+    "Takes the student's `pieces` out of an expression and leaves `DATA[0]`, `DATA[1]` ...; `whole` takes methods of a value along, `known` variables are replaced by what they hold."
+    def __init__(self, tainted, whole=False, known={}): self.tainted, self.whole, self.known, self.pieces = tainted, whole, known, []
+
+    def visit(self, node):
+        "Cut at and below this node."
+        if isinstance(node, ast.Name) and node.id in self.known: return self.visit(copy.deepcopy(self.known[node.id]))
+        if isinstance(node, (ast.ListComp, ast.SetComp, ast.GeneratorExp)) and len(node.generators) == 1 and not loaded(node.generators[0].iter) & self.tainted: return self.turns(node)
+        mine = isinstance(node, (ast.Name, ast.Attribute, ast.Subscript, ast.Call)) and root(node) in self.tainted and root(node) not in self.known
+        if not mine or not (self.whole or self.short(node)): return self.generic_visit(node)
+        return self.piece(node)
+
+    def piece(self, node):
+        "Put `node` among the pieces."
+        self.pieces.append(node)
+        return ast.Subscript(ast.Name("DATA", ast.Load()), ast.Constant(len(self.pieces) - 1), ast.Load())
+
+    def turns(self, node):
+        "A loop over the tests' own cases: the pieces of all turns come out as lists, and the loop goes over these beside its cases."
+        part, inner = node.generators[0], Cut(self.tainted - bound(node.generators[0].target), self.whole, self.known)
+        made = inner.visit(ast.Tuple([node.elt, *part.ifs], ast.Load()))
+        if not inner.pieces: return node
+        if harmless(made.elts[0]) and not any("DATA" in loaded(n) for n in made.elts[1:]): return self.piece(ast.ListComp(node.elt, node.generators) if isinstance(node, ast.GeneratorExp) else node)
+        lists = [self.piece(ast.ListComp(p, [ast.comprehension(copy.deepcopy(part.target), copy.deepcopy(part.iter), [], 0)])) for p in inner.pieces]
+        made = Turn("_turn").visit(made)
+        target = ast.Tuple([part.target, ast.Tuple([ast.Name(f"_turn{n}", ast.Store()) for n in range(len(lists))], ast.Store())], ast.Store())
+        over = ast.Call(ast.Name("zip", ast.Load()), [part.iter, ast.Call(ast.Name("zip", ast.Load()), lists, [])], [])
+        return type(node)(made.elts[0], [ast.comprehension(target, over, made.elts[1:], 0)])
+
+    def short(self, node)->bool:
+        "Whether the node is a name, or the call of a name: what no method has touched."
+        return isinstance(node, ast.Name) or isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+
+# %% ../../nbs/grading/04_probes.ipynb #157b353e
+def harmless(node)->bool:
+    "Whether what a cut left only reads the values: items, attributes, `len` and its like; no operator, no other value."
+    if isinstance(node, (ast.Tuple, ast.List)): return all(map(harmless, node.elts))
+    if isinstance(node, ast.Attribute): return harmless(node.value)
+    if isinstance(node, ast.Subscript): return not loaded(node.slice) and (isinstance(node.value, ast.Name) and node.value.id == "DATA" or harmless(node.value))
+    if isinstance(node, ast.UnaryOp): return harmless(node.operand)
+    if not isinstance(node, ast.Call) or node.keywords: return False
+    if isinstance(node.func, ast.Attribute): return not node.args and harmless(node.func.value)
+    return called(node) in PURE and len(node.args) <= 1 + (called(node) == "round") and all(map(harmless, node.args[:1])) and not loaded(*node.args[1:])
+
+# %% ../../nbs/grading/04_probes.ipynb #395e5724
+class Turn(ast.NodeTransformer):
+    "`DATA[0]` within a loop: the data of this turn, `DATA[len(_out)][0]`, or with a `name` its `name0`."
+    def __init__(self, name=""): self.name = name
+    def visit_Subscript(self, node):
+        if not (isinstance(node.value, ast.Name) and node.value.id == "DATA"): return self.generic_visit(node)
+        return ast.Name(f"{self.name}{node.slice.value}", ast.Load()) if self.name else ast.Subscript(ast.parse("DATA[len(_out)]", mode="eval").body, node.slice, ast.Load())
+
 # %% ../../nbs/grading/04_probes.ipynb #2be6c939
 LEAK, SILENT = "expected values travel with the inputs", "does not mention the student's code"
 READERS = set("open read_text read_bytes exists is_file is_dir isfile isdir listdir iterdir glob stat getsize getvalue load environ".split())
@@ -121,7 +174,7 @@ class Maker:
     def __init__(self, question:Question):
         self.question, self.lines, self.probes = question, [], []
         for k, cell in enumerate(question.tests):
-            try: self.lines += [Line(node, k, cell.source) for node in python_tree(cell.source).body]
+            try: self.lines += [Line(node, k, cell.source) for whole in python_tree(cell.source).body for node in simpler(whole)]
             except AssignmentError as e: raise AssignmentError(f"{cell.place}, {e}") from e
         self.ours = {name for line in self.lines for name in bound(line.node)}
         self.student = student_names(question)
@@ -140,8 +193,15 @@ class Maker:
             place = self.question.tests[line.cell].place
             try:
                 for test, block, call in self.targets(i): self.add(i, test, block, call)
+                if (lost := self.lost(i)) is not None: raise AssignmentError(f"line {lost.lineno}: no test comes of this call; call the function with the tests from the top of the cell, once for each case, or write the loop into it")
             except AssignmentError as e: raise AssignmentError(f"{place}, {e}" if str(e).startswith("line ") else f"{place}: {e}") from e
         return self.priced()
+
+    def lost(self, i:int):
+        "A call, within a loop or an expression of line `i`, of a function that holds tests; None where there is none."
+        node, checks = self.lines[i].node, {l.node.name for l in self.lines[:i] if isinstance(l.node, ast.FunctionDef) and tests_in(l.node)}
+        if isinstance(node, ast.FunctionDef) or tests_in(node) or isinstance(node, ast.Expr) and called(node.value) in checks: return None
+        return next((n for n in ast.walk(node) if isinstance(n, ast.Call) and called(n) in checks), None)
 
     def given(self, i:int, block)->frozenset:
         "Names handed to the student's functions before line `i` or in `block`: a test of such a name asks what became of it."
@@ -179,12 +239,14 @@ class Maker:
             setup, expr, _ = self.side(i, test, block, call, tuple_of([left, right]), tainted, trim=False)
             fields["pair"], right = True, None
             notes = [*notes, "the student's values steer the loop"]
+            pieces = ()
+        else: pieces = self.apart(i, test, block, call, left, tainted, given, fields.get("rest")) if fields["kind"] != "fail" else ()
         expected_setup, expected, _ = self.side(i, test, block, call, right, tainted, trim=True) if right is not None else ("", None, [])
         pair = fields.pop("pair", False)
         if pair: fields["kind"], fields["how"] = "assert", f"pair {fields['kind']} {fields['how']}"
         notes = tuple(n for n in [*fields.pop("notes", []), *notes] if n != SILENT or not (self.reads(setup, expr) or block is not None and self.hangs(block, test, tainted)))
         self.probes.append((line.cell, Probe(f"{self.question.name}-{len(self.probes) + 1}", self.question.name, setup=setup, expr=expr, expected=expected, expected_setup=expected_setup,
-            visible=not hidden, seconds=self.question.seconds, each=fields.pop("each", 0) + (block is not None), shown=shown, place=f"{cell.place}, line {test.lineno}", notes=notes, **fields)))
+            visible=not hidden, seconds=self.question.seconds, each=fields.pop("each", 0) + (block is not None), shown=shown, place=f"{cell.place}, line {test.lineno}", notes=notes, apart=pieces, **fields)))
 
     def taken_apart(self, test, tainted)->dict:
         "Fields of the probe, with `left` and `right` as trees."
@@ -291,8 +353,36 @@ class Maker:
         own = {n for f in ast.walk(made) if isinstance(f, ast.For) for n in bound(f.target)} | {"_out"}
         needed = loaded(made) - own | (loaded(call) if call is not None else set())
         upto = next(k for k, l in enumerate(self.lines) if l.node is block) if call is None else i
+        if trim and call is not None and not any(isinstance(a, ast.Starred) for a in call.args): # what only the other side needs does not go in
+            used = loaded(*made.body)
+            call = ast.Call(call.func, [a if k >= len(made.args.args) or made.args.args[k].arg in used else ast.Constant(None) for k, a in enumerate(call.args)],
+                            [k if k.arg in used or k.arg is None else ast.keyword(k.arg, ast.Constant(None)) for k in call.keywords])
+            needed = loaded(made) - own | loaded(call)
         setup = self.setup(upto, needed - {name}, tainted, given)
         return text_of([*extra, *setup, made]), ast.unparse(call) if call is not None else f"{name}()", [LEAK] if leaks or trimmer.leaks else []
+
+    def held(self, i:int, tainted)->dict:
+        "What variables of the tests hold at line `i`, where it is worked out from the student's values: `err` of `err = abs(f(3) - 2)`."
+        found = {}
+        for k, line in enumerate(self.lines[:i]):
+            done = changed(line.node) | touched(line.node)
+            found = {name: value for name, value in found.items() if not done & {name, *loaded(value)}}
+            if isinstance(line.node, ast.Assign) and len(line.node.targets) == 1 and isinstance(line.node.targets[0], ast.Name) and line.node.targets[0].id in tainted and root(line.node.value) not in tainted: found[line.node.targets[0].id] = line.node.value
+        return found
+
+    def apart(self, i:int, test, block, call, left, tainted, given, truth="")->tuple:
+        "Ways to ask for the student's values alone and to work `left` out elsewhere; () where nothing but these values stands there, or it cannot be cut."
+        if not isinstance(left, ast.AST) or any(identity(n) or isinstance(n, ast.NamedExpr) or called(n).startswith("measured_") for n in ast.walk(left)): return ()
+        ways, names = [], {name for n in ast.walk(left) if isinstance(n, (ast.comprehension, ast.Lambda)) for name in (bound(n.target) if isinstance(n, ast.comprehension) else {a.arg for a in n.args.args})}
+        for whole in (False, True):
+            cut = Cut(tainted, whole, self.held(i, tainted) if block is None else {})
+            rest = cut.visit(copy.deepcopy(left))
+            if not cut.pieces or loaded(*cut.pieces) & names or harmless(rest): continue
+            if truth in ("got[0]", "not got[0]"): rest = tuple_of([ast.Call(ast.Name("bool", ast.Load()), rest.elts, [])]) # an object may be true, such as a match
+            if block is not None: rest = Turn().visit(rest)
+            setup, expr, _ = self.side(i, test, block, call, tuple_of(cut.pieces), tainted, trim=True, given=given)
+            ways.append((setup, expr, *self.side(i, test, block, call, rest, tainted, trim=True)[:2]))
+        return tuple(dict.fromkeys(ways))
 
     def priced(self)->list[Probe]:
         "The probes with their points."
@@ -351,7 +441,7 @@ MODULES = ("numpy", "numpy.linalg", "numpy.random", "numpy.testing", "torch", "t
 # %% ../../nbs/grading/04_probes.ipynb #07e6dd44
 def library_probe(probes)->dict:
     "A job's probe that asks which functions used by the tests are the notebook's own, though they stand in a library."
-    trees = [ast.parse(text) for p in probes for text in (p.setup, p.expr)]
+    trees = [ast.parse(text) for p in probes for text in (p.setup, p.expr, p.later)]
     names = {n.attr if isinstance(n, ast.Attribute) else n.id for tree in trees for n in ast.walk(tree) if isinstance(n, (ast.Attribute, ast.Name))}
     return dict(id="libraries", setup="", expr=LIBRARIES.replace("MODULES", repr(MODULES)).replace("NAMES", repr(sorted(names))), seconds=3., as_left=True)
 

@@ -6,11 +6,11 @@
 __all__ = ['PURE', 'READS', 'CHANGES', 'TESTS', 'RAISES', 'OTHERS', 'METHODS', 'OPS', 'MIRROR', 'NOTHING', 'RAISED', 'Opaque',
            'bound', 'loaded', 'root', 'changed', 'touched', 'called', 'is_false', 'expects_raise', 'is_test',
            'tests_in', 'Side', 'constant', 'arguments', 'close_sides', 'compare_sides', 'fail_expression', 'sides',
-           'acts', 'attempts', 'Swap', 'Line', 'slice_of', 'text_of', 'spread', 'pruned', 'columns', 'made_by',
-           'Columns', 'Trim', 'depends', 'shallow', 'Returns', 'collector']
+           'acts', 'attempts', 'Swap', 'simpler', 'Line', 'slice_of', 'text_of', 'spread', 'pruned', 'columns',
+           'made_by', 'Columns', 'unpacked', 'keyed', 'Trim', 'depends', 'shallow', 'Returns', 'collector']
 
 # %% ../../nbs/grading/03_statements.ipynb #44d6a8a7
-import ast, copy
+import ast, copy, re
 from typing import NamedTuple
 
 # %% ../../nbs/grading/03_statements.ipynb #b1d3eb8f
@@ -64,7 +64,7 @@ def touched(node)->set[str]:
 TESTS = {"test_eq", "test_ne", "test_close", "test_fail", "test_is", "test_eq_type"}
 RAISES = {"expect_fail", "raises", "assertRaises", "ExceptionExpected"}
 OTHERS = {"test", "test_stdout", "test_warns", "test_shuffled", "test_fig_exists"}  # fastcore.test has them, but they need more than two values
-METHODS = {"assert_allclose": "close", "assert_almost_equal": "close", "assert_array_equal": "eq", "assert_equal": "eq", "assertEqual": "eq", "assertAlmostEqual": "close"}
+METHODS = {"assert_array_almost_equal": "close", "assert_close": "close", "assert_allclose": "close", "assert_almost_equal": "close", "assert_array_equal": "eq", "assert_equal": "eq", "assertEqual": "eq", "assertAlmostEqual": "close"}
 
 # %% ../../nbs/grading/03_statements.ipynb #a1489528
 def called(node)->str:
@@ -88,7 +88,7 @@ def expects_raise(node)->bool:
 def is_test(node)->bool:
     "Whether one statement is a test by itself; `AssignmentError` for a form of test that cannot be graded."
     if isinstance(node, ast.Assert) or expects_raise(node): return True
-    if isinstance(node, ast.Expr) and called(node.value) in OTHERS: raise AssignmentError(f"line {node.lineno}: {called(node.value)} cannot be used in an assignment; write test_eq, test_close, test_fail or assert")
+    if isinstance(node, ast.Expr) and (called(node.value) in OTHERS or re.match("assert_|assert[A-Z]", called(node.value)) and called(node.value) not in METHODS): raise AssignmentError(f"line {node.lineno}: {called(node.value)} cannot be used in an assignment; write test_eq, test_close, test_fail or assert")
     return isinstance(node, ast.Expr) and (called(node.value) in TESTS or called(node.value) in METHODS)
 
 # %% ../../nbs/grading/03_statements.ipynb #8e91c584
@@ -127,11 +127,13 @@ def arguments(call, *names)->dict:
 def close_sides(call)->Side|None:
     "`math.isclose(a, b)` and its relatives as a 'close' comparison; None for other calls."
     name = called(call)
-    if name not in ("isclose", "allclose", "assert_allclose", "assert_almost_equal", "assertAlmostEqual"): return None
-    a = arguments(call, "a", "b", *(() if name == "isclose" and isinstance(call.func, ast.Attribute) and loaded(call.func) == {"math"} else ("rtol", "atol") if name in ("isclose", "allclose", "assert_allclose") else ("places",)))
-    a = {dict(rel_tol="rtol", abs_tol="atol", actual="a", desired="b", input="a", other="b", decimal="places", first="a", second="b").get(k, k): v for k, v in a.items()}
+    if name not in ("isclose", "allclose", "assert_allclose", "assert_close", "assert_almost_equal", "assert_array_almost_equal", "assertAlmostEqual"): return None
+    a = arguments(call, "a", "b", *(() if name == "isclose" and isinstance(call.func, ast.Attribute) and loaded(call.func) == {"math"} else ("rtol", "atol") if name in ("isclose", "allclose", "assert_allclose", "assert_close") else ("places",)))
+    a = {dict(rel_tol="rtol", abs_tol="atol", actual="a", desired="b", expected="b", x="a", y="b", input="a", other="b", decimal="places", first="a", second="b").get(k, k): v for k, v in a.items()}
     if "a" not in a or "b" not in a: raise Opaque
     numbers = {k: float(constant(v, k)) for k, v in a.items() if k in ("rtol", "atol", "places")}
+    if name == "assert_array_almost_equal": return Side("close", "close", a["a"], a["b"], 1.5 * 10.**-numbers.get("places", 6))
+    if name == "assert_close": return Side("close", f"relative {numbers.get('rtol', 1.3e-6)!r}", a["a"], a["b"], numbers.get("atol", 1e-5))
     if "places" in name or name in ("assert_almost_equal", "assertAlmostEqual"): return Side("close", "close", a["a"], a["b"], 10.**-numbers.get("places", 7))
     exact = isinstance(call.func, ast.Attribute) and loaded(call.func) == {"math"}
     relative = numbers.get("rtol", 1e-9 if exact else 1e-7 if name == "assert_allclose" else 1e-5)
@@ -199,6 +201,16 @@ class Swap(ast.NodeTransformer):
         "Statements are looked at, expressions are left alone."
         if isinstance(node, ast.stmt) and is_test(node): return self.make(node) or ast.Pass()
         return node if isinstance(node, ast.expr) else super().generic_visit(node)
+
+# %% ../../nbs/grading/03_statements.ipynb #8590a899
+def simpler(node)->list:
+    "The statements that say the same as one: a parallel assignment one by one, a raised AssertionError as an assertion."
+    if isinstance(node, ast.If) and not node.orelse and len(node.body) == 1 and isinstance(node.body[0], ast.Raise) and is_false(node.body[0]):
+        return [ast.fix_missing_locations(ast.copy_location(ast.Assert(ast.UnaryOp(ast.Not(), node.test)), node))]
+    if not (isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Tuple) and isinstance(node.value, ast.Tuple)): return [node]
+    names, values = node.targets[0].elts, node.value.elts
+    if len(names) != len(values) or not all(isinstance(n, ast.Name) for n in names) or loaded(*values) & bound(node) or any(isinstance(v, ast.Starred) for v in values): return [node]
+    return [ast.fix_missing_locations(ast.copy_location(ast.Assign([n], v), node)) for n, v in zip(names, values)]
 
 # %% ../../nbs/grading/03_statements.ipynb #bc8ff58d
 class Line(NamedTuple):
@@ -276,6 +288,7 @@ def columns(target, iterable, needed:set[str], lines:list[Line]):
             values = [l.node.value if isinstance(l.node, ast.Assign) and isinstance(l.node.targets[0], ast.Name) else None for l in lines if table.id in bound(l.node)]
             table = values[0] if len(values) == 1 and values[0] else table
         if isinstance(table, ast.Dict) and all(table.keys): iterable = ast.List([ast.Tuple([k, v], ast.Load()) for k, v in zip(table.keys, table.values)], ast.Load())
+    if isinstance(iterable, ast.Dict) and all(iterable.keys): iterable = ast.List(iterable.keys, ast.Load())
     if bound(target) <= needed or not isinstance(target, (ast.Tuple, ast.List)) or any(isinstance(t, ast.Starred) for t in target.elts): return target, iterable
     keep = [i for i, t in enumerate(target.elts) if bound(t) & needed] or [0]
     if called(iterable) == "zip" and len(iterable.args) == len(target.elts) and not iterable.keywords:
@@ -308,6 +321,30 @@ class Columns(ast.NodeTransformer):
         return node
     visit_SetComp = visit_GeneratorExp = visit_DictComp = visit_ListComp
 
+# %% ../../nbs/grading/03_statements.ipynb #b395e05d
+def unpacked(loop):
+    "The loop with `x, y = case` at its head moved into its target."
+    first = loop.body[0]
+    if not (isinstance(loop.target, ast.Name) and isinstance(first, ast.Assign) and isinstance(first.value, ast.Name) and first.value.id == loop.target.id and isinstance(first.targets[0], (ast.Tuple, ast.List))): return loop
+    if len(loop.body) < 2 or loop.target.id in loaded(*loop.body[1:]): return loop
+    return ast.copy_location(ast.For(first.targets[0], loop.iter, loop.body[1:], loop.orelse), loop)
+
+# %% ../../nbs/grading/03_statements.ipynb #133855df
+def keyed(loop, lines):
+    "`(target, cases)` of a loop that only looks up constants in its literal cases, each a table of what is looked up; None for another."
+    if not isinstance(loop.target, ast.Name): return None
+    name, cases = loop.target.id, columns(loop.target, loop.iter, {loop.target.id}, lines)[1]
+    uses = [n for s in loop.body for n in ast.walk(s) if isinstance(n, ast.Subscript) and isinstance(n.value, ast.Name) and n.value.id == name]
+    keys = {ast.unparse(n.slice) for n in uses}
+    if not uses or not all(isinstance(n.slice, ast.Constant) or isinstance(n.slice, ast.UnaryOp) for n in uses) or len(uses) != sum(isinstance(n, ast.Name) and n.id == name for s in loop.body for n in ast.walk(s)): return None
+    if not isinstance(cases, (ast.List, ast.Tuple)) or not all(isinstance(c, (ast.Tuple, ast.List, ast.Dict)) or called(c) == "dict" and not c.args for c in cases.elts): return None
+    def items(case):
+        if isinstance(case, ast.Call): return {repr(k.arg): k.value for k in case.keywords}
+        if isinstance(case, ast.Dict): return {ast.unparse(k): v for k, v in zip(case.keys, case.values) if k}
+        return {str(i): v for n, v in enumerate(case.elts) for i in (n, n - len(case.elts))}
+    rows = [{k: v for k, v in items(c).items() if k in keys} for c in cases.elts]
+    return loop.target, ast.List([ast.Dict([ast.parse(k, mode="eval").body for k in row], list(row.values())) for row in rows], ast.Load())
+
 # %% ../../nbs/grading/03_statements.ipynb #32336c30
 class Trim(ast.NodeTransformer):
     "Takes out of a block the assignments and loop columns that the `needed` names do not depend on."
@@ -316,7 +353,7 @@ class Trim(ast.NodeTransformer):
     def visit_Assign(self, node): return node if (changed(node) | touched(node)) & self.needed else None
 
     def visit_For(self, node):
-        found = columns(node.target, node.iter, self.needed, self.lines)
+        found = keyed(node, self.lines) or columns(node.target, node.iter, self.needed, self.lines)
         if found: node.target, node.iter = found
         else: self.leaks |= not made_by(node.iter, self.tainted)
         return self.filled(self.generic_visit(node))
@@ -368,6 +405,7 @@ def collector(block, test, value, lines:list[Line], trim:bool, tainted=frozenset
     if isinstance(value, list): before, value = [ast.FunctionDef("_body", NOTHING, value, [])], ast.Call(ast.Name("_raised", ast.Load()), [ast.Name("_body", ast.Load())], [])
     mark = [*before, ast.Expr(ast.Call(ast.Attribute(ast.Name("_out", ast.Load()), "append", ast.Load()), [value], []))]
     made = Swap(lambda t: mark if t is test else []).visit(shallow(block))
+    for loop in [n for n in ast.walk(made) if isinstance(n, ast.For)]: loop.target, loop.body = (plain := unpacked(loop)).target, plain.body
     leaks = False
     if trim:
         trimmer = Trim(depends(made, loaded(*mark)) - {"_out"}, lines, tainted)

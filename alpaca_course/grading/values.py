@@ -8,7 +8,7 @@ __all__ = ['EXACT', 'LAZY', 'ENCODER', 'SHAPES', 'PATTERNS', 'Unprintable', 'nam
            'builtin_kind', 'as_error', 'refuse', 'number', 'parse', 'fits', 'is_plain', 'checked_cell', 'checked']
 
 # %% ../../nbs/grading/08_values.ipynb #2bf72f83
-import json, math, re, sys, types
+import collections, json, math, re, sys, types
 
 # %% ../../nbs/grading/08_values.ipynb #2ce5d558
 class Unprintable(Exception):
@@ -71,7 +71,7 @@ def encode_small(value, kind, room):
     return {"~": "bytes", "v": bytes(memoryview(value)).hex()}
 
 # %% ../../nbs/grading/08_values.ipynb #d5249b85
-LAZY = frozenset({types.GeneratorType, range, map, filter, zip, enumerate, reversed, type({}.keys()), type({}.values()), type({}.items()), type(iter([])), type(iter(()))})
+LAZY = frozenset({types.GeneratorType, range, map, filter, zip, enumerate, reversed, type({}.keys()), type({}.values()), type({}.items()), type(iter([])), type(iter(())), collections.deque})
 
 # %% ../../nbs/grading/08_values.ipynb #5e8651c9
 def encode(value, room=None, depth=0):

@@ -42,10 +42,13 @@ class Probe:
     shown: str = "" # the test as written
     place: str = ""
     notes: tuple = () # why the probe is weaker than it looks
+    later: str = "" # an expression over DATA, what `expr` gave as plain values, that is worked out where no student's code ran; '' for none
+    later_setup: str = ""
+    apart: tuple = () # ways to ask so, as (setup, expr, later_setup, later), the reference decides which one it can answer
 
     def student_job(self)->dict:
         "What goes into the student's run."
-        return dict(id=self.id, setup=self.setup, expr=self.expr, seconds=self.seconds)
+        return dict(id=self.id, setup=self.setup, expr=self.expr, seconds=self.seconds) | (dict(later=self.later, later_setup=self.later_setup) if self.later else {})
 
     def reference_job(self)->dict|None:
         "What goes into the reference's run, or None."
@@ -57,7 +60,12 @@ class Unknown(Exception):
 
 # %% ../../nbs/grading/05_verdicts.ipynb #60f19cd6
 class Array(list):
-    "Values of a numpy array, nested lists."
+    "Values of a numpy array, nested lists; true or false only where there is one value."
+    def __bool__(self):
+        inner = self
+        while isinstance(inner, list) and len(inner) == 1: inner = list.__getitem__(inner, 0)
+        if isinstance(inner, list): raise ValueError("the truth of several values")
+        return bool(inner)
 
 class Tensor(Array):
     "Values of a torch tensor."
@@ -208,7 +216,7 @@ def judged_fail(probe:Probe, got:dict)->Verdict:
     if error in ("timeout", "memory", "crash", "unprintable"): return Verdict(False, problem_of(got), wanted, problem_of(got))
     kinds = [k.strip(" ()").split(".")[-1] for k in probe.how.split(",") if k.strip(" ()")]
     unwritten = bool({error, str(got.get("kind", error))} & {"NotImplementedError", "NameError", *NO_ERRORS} - set(kinds))
-    right = not kinds or any(error == k or subclass(str(got.get("kind", error)), k) for k in kinds)
+    right = not kinds or any(subclass(str(got.get("kind", error)), k) if k in vars(builtins) else error == k for k in kinds)  # a class of a student's own may bear any name
     said = re.search(probe.contains[3:], message) is not None if probe.contains.startswith("re:") else probe.contains in message
     return Verdict(right and said and not unwritten, f"{error}: {message[:300]}", wanted, "" if right and said and not unwritten else problem_of(got) if unwritten else "another error was raised")
 
