@@ -11,6 +11,7 @@ from alpaca_course.grading import autograde as batch
 from alpaca_course.grading.assignment import read_assignment
 from alpaca_course.grading.feedback import feedback_page, policy, write_feedback
 from alpaca_course.grading.sandbox import Limits, Sandbox, find_sandbox
+from alpaca_course.grading.supervisor import children
 
 SHORT = dict(seconds=12., cell_seconds=1., probe_seconds=.5, memory_mb=300)
 RUN = """
@@ -255,7 +256,9 @@ def test_only_what_changed_is_graded_anew(grade):
 
 def test_a_reference_that_fails_its_own_tests_stops_the_batch(grade):
     grade.master.write_text(grade.master.read_text().replace("/ len(xs)", "/ 2", 1))
+    before = children()
     with pytest.raises(ValueError, match="the reference solution fails . of its own tests, so nothing was graded"): grade()
+    assert children() == before  # no sandbox stays behind
     assert seen(grade.folder / "out") == {}
 
 

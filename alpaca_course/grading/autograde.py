@@ -191,9 +191,11 @@ def make_plan(master, rubric=None, sandbox=None, limits=None)->Plan:
     probes = tuple(p for q in assignment.questions for p in question_probes(q))
     sandbox = sandbox or (find_sandbox() if probes else Sandbox("not needed"))
     workers = open_workers(assignment, sandbox, limits)
-    probes = cut_probes(assignment, probes, workers.run)
-    expected = reference_values(assignment, probes, workers.run) if probes else {}
-    free = free_tests(assignment, probes, expected, workers.run) if probes else ()
+    try:
+        probes = cut_probes(assignment, probes, workers.run)
+        expected = reference_values(assignment, probes, workers.run) if probes else {}
+        free = free_tests(assignment, probes, expected, workers.run) if probes else ()
+    except BaseException: workers.stop(); raise
     key = assignment_key(Path(assignment.path), rubric, sandbox.kind, limits)
     return Plan(assignment, probes, expected, key, workers, sandbox.kind, test_texts(assignment), limits.cell_seconds, free, own_names(assignment, probes))
 
