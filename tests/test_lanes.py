@@ -114,7 +114,7 @@ def test_grading_goes_on_when_the_helper_cannot_be_started(book, monkeypatch):
     monkeypatch.setattr(module, 'Helper', broken)
     lanes = Lanes(book.book, pause=0)
     for n in range(5): lanes.touch('data'); time.sleep(.05)
-    for _ in range(200):
+    for _ in range(3000):
         if lanes.failures == 3: break
         lanes.touch('data'); time.sleep(.02)
     assert 'switched off now' in lanes.trouble['data'] and lanes.failures == 3 and 'Grading goes on' in status(None, lanes.trouble['data'])

@@ -333,7 +333,7 @@ run_job(dict(cells=[dict(id="c", source=cell, seconds=100)], probes=[]))'''
         inside = set(marked(word)) - {str(process.pid)}
         assert inside
     finally: process.kill(); process.wait()
-    for _ in range(200):
+    for _ in range(1200):
         if not marked(word): break
         time.sleep(.05)
     assert marked(word) == []
@@ -341,7 +341,7 @@ run_job(dict(cells=[dict(id="c", source=cell, seconds=100)], probes=[]))'''
         "Its groups after a sweep; a group cannot go while a process in it is still dying."
         groups.sweep()
         return [p for p in Path('/sys/fs/cgroup').glob('*/alpaca-*') if p.name.split('-')[1] == str(process.pid)]
-    for _ in range(200):
+    for _ in range(1200):
         if not left(): break
         time.sleep(.05)
     assert not left()
