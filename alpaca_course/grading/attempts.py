@@ -30,7 +30,7 @@ def job_of(cells:list[dict], probes, torch:bool=False)->dict:
 
 # %% ../../nbs/grading/15_attempts.ipynb #d21a5e02
 def taken_apart(probe:dict)->tuple[dict,str]:
-    "A job's probe with `measured_...(data)` replaced by the data, and the rest of its expression with `DATA` in their place; the probe itself and '' when nothing is to be measured. A probe may bring the rest as `later`."
+    "A job's probe with the data for `measured_...(data)`, and the rest of its expression with `DATA` there (or its `later`); the probe itself and '' when nothing is to be measured."
     if "later" in probe: return {key: value for key, value in probe.items() if key not in ("later", "later_setup")}, probe["later"]
     try: tree = ast.parse(probe["expr"].strip(), mode="eval")
     except (SyntaxError, ValueError): return probe, ""
@@ -52,7 +52,8 @@ def written(value)->str:
         return f"__import__('numpy').array({data}" + (f", dtype={number[2]!r})" if number else ")")
     if kind in ("tuple", "set", "iter") or isinstance(value, list):
         items = ", ".join(written(v) for v in (value if kind is None else value["v"]))
-        return {"tuple": f"({items}{',' * bool(items)})", "set": f"{{*({items}{',' * bool(items)})}}", "iter": f"iter([{items}])" if kind and "iter" in value.get("type", "") or value.get("type") in ONCE else f"[{items}]"}[kind] if kind else f"[{items}]"
+        return {"tuple": f"({items}{',' * bool(items)})", "set": f"{{*({items}{',' * bool(items)})}}",
+                "iter": f"iter([{items}])" if kind and "iter" in value.get("type", "") or value.get("type") in ONCE else f"[{items}]"}[kind] if kind else f"[{items}]"
     if kind == "dict": return "{" + ", ".join(f"{written(k)}: {written(v)}" for k, v in value["v"]) + "}"
     return repr(decode(value))
 
@@ -117,7 +118,8 @@ def reference_cells(assignment, released:bool=False)->list[dict]:
 def open_workers(assignment, sandbox, limits)->Workers:
     "Sandboxes for an assignment: torch or numpy imported beforehand where it needs them, its data folder visible."
     data, numpy = Path(assignment.path).parent / "data", any(re.search(r"^\s*(?:import|from)\s+numpy\b", p.source, re.M) for p in assignment.parts)
-    return Workers(sandbox, limits, ["torch"] if any(q.torch for q in assignment.questions) else ["numpy"] * numpy, dict(data=data) if data.is_dir() else {}, reference_cells(assignment))
+    return Workers(sandbox, limits, ["torch"] if any(q.torch for q in assignment.questions) else ["numpy"] * numpy,
+                   dict(data=data) if data.is_dir() else {}, reference_cells(assignment))
 
 # %% ../../nbs/grading/15_attempts.ipynb #f2e5c9ae
 def top_level(source:str)->list:
@@ -146,7 +148,8 @@ AROUND = """(lambda names, os, modules, crc: [
 + ([["numpy's print options", str(modules["numpy"].get_printoptions())], ["numpy's error settings", str(modules["numpy"].geterr())]] if "numpy" in modules else [])
 + ([["decimal's precision", str(modules["decimal"].getcontext().prec)]] if "decimal" in modules else [])
 + [["random numbers of " + n, str(crc(str(globals()[n].getstate()).encode()))] for n in names if type(globals().get(n)).__name__ == "Random"]
-+ [["random numbers of " + n, str(crc(str(globals()[n].bit_generator.state).encode()))] for n in names if type(globals().get(n)).__name__ == "Generator" and type(globals()[n]).__module__[:5] == "numpy"]
++ [["random numbers of " + n, str(crc(str(globals()[n].bit_generator.state).encode()))] for n in names if type(globals().get(n)).__name__ == "Generator"\
+ and type(globals()[n]).__module__[:5] == "numpy"]
 + [["data of " + n, str(crc(text.encode()))] for n in SURE if type(globals().get(n)) in (list, dict) and " at 0x" not in (text := repr(globals()[n]))]
 SEEDED])(NAMES, __import__("os"), __import__("sys").modules, __import__("zlib").crc32)"""
 
@@ -166,7 +169,8 @@ def around_of(value):
     "`(missing names, Python's names taken, {setting: value})` out of an answer to that probe; None for anything that does not look like one."
     got = value.get("value") if isinstance(value, dict) and value.get("ok") else None
     words = lambda x: isinstance(x, list) and all(isinstance(text, str) for text in x)
-    if not (isinstance(got, list) and len(got) == 3 and words(got[0]) and words(got[1]) and isinstance(got[2], list) and all(words(row) and len(row) == 2 for row in got[2])): return None
+    if not (isinstance(got, list) and len(got) == 3 and words(got[0]) and words(got[1])
+            and isinstance(got[2], list) and all(words(row) and len(row) == 2 for row in got[2])): return None
     return set(got[0]), set(got[1]), dict(got[2])
 
 # %% ../../nbs/grading/15_attempts.ipynb #d2896ce0
@@ -176,7 +180,8 @@ def expected_job(assignment, probes)->dict:
     return job | dict(probes=[made for p in probes if (made := p.reference_job()) is not None])
 
 # %% ../../nbs/grading/15_attempts.ipynb #c4614fab
-TECHNICAL = dict(timeout="ran out of time", memory="ran out of memory", crash="ended its process", missing="was not reached", unprintable="gave a value too large or too deep to send")
+TECHNICAL = dict(timeout="ran out of time", memory="ran out of memory", crash="ended its process", missing="was not reached",
+                 unprintable="gave a value too large or too deep to send")
 
 # %% ../../nbs/grading/15_attempts.ipynb #9d385317
 def missing(probe, outcome)->dict:
@@ -192,7 +197,8 @@ def reference_values(assignment, probes, run)->dict:
     "`{probe id: expected value}` from runs of the reference of their own; `ValueError` lists the tests that it does not pass itself."
     expected = run(with_around(assignment, expected_job(assignment, probes)))
     itself = run(with_around(assignment, job_of(reference_cells(assignment), probes, any(q.torch for q in assignment.questions))))
-    if silent := [o for o in (expected, itself) if o.cells == {} and o.ended != "done"]: raise ValueError(f"the sandbox did not run the reference solution: {'; '.join(silent[0].flags) or silent[0].ended}")
+    if silent := [o for o in (expected, itself) if o.cells == {} and o.ended != "done"]:
+        raise ValueError(f"the sandbox did not run the reference solution: {'; '.join(silent[0].flags) or silent[0].ended}")
     verdicts = [(p, verdict(p, missing(p, itself), missing(p, expected))) for p in probes]
     wrong = [f"question {p.question}, {p.expr[:100]}: the reference gives {v.got[:200]}, expected {v.expected[:200]}" for p, v in verdicts if not v.passed]
     if wrong: raise ValueError(f"{assignment.path}: the reference solution fails {len(wrong)} of its own tests, so nothing was graded or released. " + " | ".join(wrong[:5]))
@@ -299,7 +305,8 @@ def run_checked(plan:Plan, job:dict):
 # %% ../../nbs/grading/15_attempts.ipynb #5a60d844
 def plain_value(node)->bool:
     "Whether an assigned expression only holds constants, names and lambdas: nothing that runs for long."
-    return isinstance(node, ast.Lambda) or not any(isinstance(n, (ast.Call, ast.ListComp, ast.DictComp, ast.SetComp, ast.GeneratorExp, ast.BinOp, ast.Await)) for n in ast.walk(node))
+    return isinstance(node, ast.Lambda) or not any(isinstance(n, (ast.Call, ast.ListComp, ast.DictComp, ast.SetComp, ast.GeneratorExp, ast.BinOp, ast.Await))
+                                                   for n in ast.walk(node))
 
 # %% ../../nbs/grading/15_attempts.ipynb #1d174476
 def statements(source:str)->list:
@@ -318,7 +325,8 @@ def definitions(source:str)->str:
 # %% ../../nbs/grading/15_attempts.ipynb #629f266d
 def takes(node)->set:
     "Names that a statement binds or deletes."
-    gone = set() if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)) else {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Del)}
+    gone = (set() if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef))
+            else {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Del)})
     return bound(node) | gone
 
 def spoilers(cells:list[dict], last:int)->list:
@@ -354,7 +362,8 @@ def _made_again(setup, names, last):
     space = {**{k: v for k, v in theirs.items() if k not in b.vars(b) and k not in names}, "__builtins__": b, "__name__": "__main__"}
     if last and "torch" in modules: modules["torch"].set_default_dtype(modules["torch"].float32); modules["torch"].set_grad_enabled(True)
     if last and "numpy" in modules:
-        modules["numpy"].set_printoptions(edgeitems=3, threshold=1000, floatmode="maxprec", precision=8, suppress=False, linewidth=75, nanstr="nan", infstr="inf", sign="-", formatter=None)
+        modules["numpy"].set_printoptions(edgeitems=3, threshold=1000, floatmode="maxprec", precision=8,\
+ suppress=False, linewidth=75, nanstr="nan", infstr="inf", sign="-", formatter=None)
         modules["numpy"].seterr(divide="warn", over="warn", under="ignore", invalid="warn")
     if last and "decimal" in modules: modules["decimal"].setcontext(modules["decimal"].Context())
     os.chdir(os.environ.get("HOME", "/"))
@@ -369,7 +378,7 @@ def _made_again(setup, names, last):
 
 # %% ../../nbs/grading/15_attempts.ipynb #a6f1e00a
 def with_setup(plan:Plan, cells:list[dict], found)->list[dict]:
-    "The cells, and before the first question's and after the last of all a cell that runs the assignment's setup for what is missing; the latter resets settings, puts generators of random numbers back and stays in the folder of the data."
+    "The cells, with the setup for what is missing before the first question's and after the last; the latter resets settings and random numbers and stays in the data's folder."
     numbers = {f"{f.cell.number}" for f in found.values() if f.cell}
     first = next((n for n, c in enumerate(cells) if c["id"] in numbers), len(cells))
     code = lambda last: f"{AGAIN}\n_made_again({list(plan.assignment.setup)!r}, {setup_names(plan.assignment)[0]!r}, {last})\ndel _made_again"
@@ -381,12 +390,13 @@ def unlike(plan:Plan, outcome)->tuple[list,list,list]:
     "Names of the setup that a run lacks, settings that it has otherwise, and names of Python's that it has taken, all against the reference's run."
     ours, theirs = around_of(plan.expected.get("around")), around_of(outcome.values.get("around"))
     if ours is None or theirs is None: return [], [], []
-    settings = [name for name, value in ours[2].items() if theirs[2].get(name, "" if "random" in name else value) != value] # numpy loads its random numbers when they are first used
+    # numpy loads its random numbers when they are first used
+    settings = [name for name, value in ours[2].items() if theirs[2].get(name, "" if "random" in name else value) != value]
     return sorted((theirs[0] - ours[0]) & set(setup_names(plan.assignment)[1])), settings, sorted((theirs[1] - ours[1]) & set(dir(builtins)))
 
 # %% ../../nbs/grading/15_attempts.ipynb #12e7f19b
 def reruns(plan:Plan, cells:list[dict], found, outcome, runs:dict):
-    "Yield `(name, job)` of further runs that a submission deserves: definitions only when its cells ended the run, the assignment's own setup for what is missing, and what later cells overwrite left out."
+    "Yield `(name, job)` of further runs: definitions only when the cells ended the run, the assignment's own setup for what is missing, and what later cells overwrite left out."
     failing = {p.question for p in plan.probes if not runs[p.id].verdict.passed}
     torch = {q.name: q.torch for q in plan.assignment.questions}
     if failing and any(outcome.cells.get(c["id"], dict(ok=False, error="missing")).get("error") in TECHNICAL for c in cells):
@@ -398,7 +408,8 @@ def reruns(plan:Plan, cells:list[dict], found, outcome, runs:dict):
     for name in sorted(failing):
         last = max((n for n, c in enumerate(cells, 1) if found[name].cell and c["id"] == f"{found[name].cell.number}"), default=0)
         lost = gone([runs[p.id].value for p in plan.probes if p.question == name], [c for c in cells[:last] if outcome.cells.get(c["id"], {}).get("ok")])
-        if lost or last and rebound([c for n, c in enumerate(cells) if n < last or bare(c["source"]) not in ours], last): yield "cells up to the question", job_of(whole(without_spoilers(cells, last)), [p for p in plan.probes if p.question == name], torch[name])
+        if lost or last and rebound([c for n, c in enumerate(cells) if n < last or bare(c["source"]) not in ours], last):
+            yield "cells up to the question", job_of(whole(without_spoilers(cells, last)), [p for p in plan.probes if p.question == name], torch[name])
 
 # %% ../../nbs/grading/15_attempts.ipynb #c8aff98a
 def better(probes, a:dict, b:dict)->dict:
@@ -411,7 +422,8 @@ def around_flags(plan:Plan, cells:list[dict], outcome, runs:dict, still)->list[s
     "What a person should know of what stood around the answers, when it cost points or would have: `still` are settings that differ after a further run too."
     missing, settings, names = unlike(plan, outcome)
     lost, won = [r for r in runs.values() if not r.verdict.passed], any(r.run == OWN_SETUP and r.verdict.passed for r in runs.values())
-    stops = [f"cell {c['id']} stops with {outcome.cells[c['id']]['error']}" for c in cells if not outcome.cells.get(c["id"], dict(ok=True))["ok"] and {m for n in statements(c["source"]) for m in takes(n)} & set(missing)]
+    stops = [f"cell {c['id']} stops with {outcome.cells[c['id']]['error']}"
+             for c in cells if not outcome.cells.get(c["id"], dict(ok=True))["ok"] and {m for n in statements(c["source"]) for m in takes(n)} & set(missing)]
     because = f" ({stops[-1]})" if stops else ""
     flags = [f"{', '.join(missing)}: made by the setup, not there after the cells ran{because}; made by {OWN_SETUP} in a further run"] if missing and (lost or won) else []
     if settings and (won or lost and still): flags.append(f"not as in the assignment when the tests ran: {', '.join(settings)}")

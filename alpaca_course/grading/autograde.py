@@ -121,13 +121,16 @@ def check_out(folder:Path, out:Path):
 def find_work(folder, out=None)->list[Work]:
     "Submissions in `folder`: notebooks, one folder each, or what `collect` left there; `ValueError` when there are none, or `out` holds some."
     folder = Path(folder)
-    if folder.is_file(): raise ValueError(f"{folder}: a file; " + ("unpack it with `alpaca-course collect`, and give the folder that it writes" if folder.suffix.lower() == ".zip" else "give the folder that it is in"))
+    if folder.is_file():
+        raise ValueError(f"{folder}: a file; " + ("unpack it with `alpaca-course collect`, and give the folder that it writes"
+                                                  if folder.suffix.lower() == ".zip" else "give the folder that it is in"))
     if not folder.is_dir(): raise ValueError(f"{folder}: no such folder; give the one with the submissions")
     if out is not None: check_out(folder, Path(out))
     if (folder / "submissions.jsonl").is_file():
         if not (works := collected_work(folder)): raise ValueError(f"{folder}: `alpaca-course collect` found no file in its source; look there")
         return works
-    entries = [e for e in sorted(folder.iterdir()) if not e.name.startswith(".") and (out is None or os.path.realpath(e) != os.path.realpath(out))]  # a link to itself has no `resolve()`
+    # a link to itself has no `resolve()`
+    entries = [e for e in sorted(folder.iterdir()) if not e.name.startswith(".") and (out is None or os.path.realpath(e) != os.path.realpath(out))]
     works = []
     for entry in entries: works.append(work_of(entry, safe_name(entry.stem if named_notebook(entry) else entry.name, [w.name for w in works])))
     if not works: raise ValueError(f"{folder}: an empty folder; put notebooks there, or a folder for each student")
@@ -150,7 +153,8 @@ def work_hash(work:Work)->str:
     return hashes[0] if len(hashes) == 1 else hashlib.sha256(" ".join(hashes + [work.problem]).encode()).hexdigest()
 
 # %% ../../nbs/grading/14_autograde.ipynb #b2518b6d
-GRADER = "markers rubric assignment statements probes verdicts sandbox groups values confine runner supervisor matching attempts autograde results".split() # modules on which a mark depends
+# modules on which a mark depends
+GRADER = "markers rubric assignment statements probes verdicts sandbox groups values confine runner supervisor matching attempts autograde results".split()
 
 @cache
 def grader_hash()->str:
@@ -165,7 +169,8 @@ def folder_hash(folder:Path)->str:
     return hashlib.sha256("\n".join(f"{p.relative_to(folder)} {file_hash(p)}" for p in found).encode()).hexdigest()
 
 # %% ../../nbs/grading/14_autograde.ipynb #21e3ab0e
-PARTS = dict(master="the master notebook", rubric="the rubric", data="the data folder", grader="the course's grading code", limits="the limits", sandbox="with or without a sandbox")
+PARTS = dict(master="the master notebook", rubric="the rubric", data="the data folder", grader="the course's grading code",
+             limits="the limits", sandbox="with or without a sandbox")
 
 def assignment_key(master:Path, rubric, sandbox:str, limits)->str:
     "What marks depend on beside the submission, in words and short hashes: master, rubric, data, grader, limits, and whether there was a sandbox."
@@ -302,7 +307,8 @@ class Progress:
         "Print the line."
         each = (time.monotonic() - self.start) / max(1, self.done)  # wall clock, so it falls with the number of workers
         rest = each * (self.total - self.done)
-        line = f"{self.done} of {self.total} graded, {self.flagged} with flags, {each:.2f} s each, about " + (f"{rest:.0f} s to go" if rest < 120 else f"{rest / 60:.0f} minutes to go")
+        line = (f"{self.done} of {self.total} graded, {self.flagged} with flags, {each:.2f} s each, about "
+                + (f"{rest:.0f} s to go" if rest < 120 else f"{rest / 60:.0f} minutes to go"))
         self.file.write(f"\r{line:<78}" + "\n" * (self.done == self.total) if self.file.isatty() else line + "\n"); self.file.flush()
 
 # %% ../../nbs/grading/14_autograde.ipynb #62ee630d
@@ -344,7 +350,9 @@ def write_summary(plan:Plan, results:list[dict], out:Path):
     writer = csv.DictWriter(table, list(rows[0])); writer.writeheader()
     writer.writerows({key: defused(value) for key, value in row.items()} for row in rows)
     replace_file(out / "summary.csv", table.getvalue())
-    head = dict(assignment=plan.assignment.name, key=plan.key, sandbox=plan.sandbox, submissions=len(rows), not_graded=sum(bool(r["problem"]) and r["problem"] != REPLACED for r in rows), replaced=sum(r["problem"] == REPLACED for r in rows), flagged=sum(bool(r["flags"]) for r in rows), free_tests=list(plan.free), test_notes=test_notes(plan))
+    head = dict(assignment=plan.assignment.name, key=plan.key, sandbox=plan.sandbox, submissions=len(rows),
+                not_graded=sum(bool(r["problem"]) and r["problem"] != REPLACED for r in rows), replaced=sum(r["problem"] == REPLACED for r in rows),
+                flagged=sum(bool(r["flags"]) for r in rows), free_tests=list(plan.free), test_notes=test_notes(plan))
     replace_file(out / "summary.json", json.dumps(head | dict(results=rows), indent=1) + "\n")
 
 # %% ../../nbs/grading/14_autograde.ipynb #3fc05567
@@ -391,7 +399,8 @@ def told(results:list[dict], out:Path, notes=())->str:
     "What a batch came to, in a few lines; `notes` on the assignment's own tests come last."
     n, flagged, problems = len(results), [r for r in results if r["extra_data"]["flags"]], [r["extra_data"]["problem"] for r in results if r["extra_data"]["problem"]]
     old = problems.count(REPLACED)
-    lines = [f"{n} submissions; {len(problems) - old} could not be graded, {f'{old} replaced by newer ones, ' * bool(old)}{len(flagged)} carry flags for a person: {out / 'summary.csv'}"]
+    lines = [f"{n} submissions; {len(problems) - old} could not be graded, {f'{old} replaced by newer ones, ' * bool(old)}"
+             f"{len(flagged)} carry flags for a person: {out / 'summary.csv'}"]
     lines += [f"  {r['extra_data']['submission']}: {r['extra_data']['flags'][0]}" for r in flagged[:10]] + ([f"  and {len(flagged) - 10} more"] if len(flagged) > 10 else [])
     few = [*notes[:10], *([f"and {len(notes) - 10} more notes on the tests: {out / 'summary.json'}"] if len(notes) > 10 else [])]
     return "\n".join(lines + few)

@@ -26,7 +26,8 @@ def student_names(question:Question)->set[str]:
     try: kept = [ast.dump(n) for n in python_tree(question.released).body]
     except AssignmentError: kept = []
     ours = [n for n in tree.body if ast.dump(n) not in kept]
-    names = {name for n in ours for name in bound(n)} | {n.id for node in ours if not isinstance(node, (ast.FunctionDef, ast.ClassDef)) for n in ast.walk(node) if isinstance(n, ast.Name)}
+    names = {name for n in ours for name in bound(n)} | {n.id for node in ours if not isinstance(node, (ast.FunctionDef, ast.ClassDef))
+                                                         for n in ast.walk(node) if isinstance(n, ast.Name)}
     top = {name for n in tree.body if not isinstance(n, (ast.Import, ast.ImportFrom)) for name in bound(n)}
     return names & top
 
@@ -82,7 +83,8 @@ class Split(ast.NodeTransformer):
         "Cut below this expression."
         if isinstance(node, ast.Constant): return node
         if isinstance(node, ast.Name) and node.id in self.inner: return node
-        if called(node) == "isinstance" and isinstance(node.func, ast.Name) and len(node.args) == 2 and (loaded(node.args[1]) <= set(TYPES)) and not any(isinstance(n, ast.Attribute) for n in ast.walk(node.args[1])):
+        if (called(node) == "isinstance" and isinstance(node.func, ast.Name) and len(node.args) == 2
+            and (loaded(node.args[1]) <= set(TYPES)) and not any(isinstance(n, ast.Attribute) for n in ast.walk(node.args[1]))):
             return ast.Call(node.func, [self.visit(node.args[0]), node.args[1]], [])
         mixed = loaded(node) & (self.tainted | self.inner)
         if not mixed: return self.piece(node, self.want, "want") if loaded(node) - set(SAFE) else node
@@ -114,13 +116,14 @@ def tuple_of(nodes):
 
 # %% ../../nbs/grading/04_probes.ipynb #f2d6f068
 class Cut(ast.NodeTransformer):
-    "Takes the student's `pieces` out of an expression and leaves `DATA[0]`, `DATA[1]` ...; `whole` takes methods of a value along, `known` variables are replaced by what they hold."
+    "Takes the student's `pieces` out of an expression, for `DATA[0]`, `DATA[1]` ...; `whole` takes methods of a value along, `known` variables are replaced by what they hold."
     def __init__(self, tainted, whole=False, known={}): self.tainted, self.whole, self.known, self.pieces = tainted, whole, known, []
 
     def visit(self, node):
         "Cut at and below this node."
         if isinstance(node, ast.Name) and node.id in self.known: return self.visit(copy.deepcopy(self.known[node.id]))
-        if isinstance(node, (ast.ListComp, ast.SetComp, ast.GeneratorExp)) and len(node.generators) == 1 and not loaded(node.generators[0].iter) & self.tainted: return self.turns(node)
+        if isinstance(node, (ast.ListComp, ast.SetComp, ast.GeneratorExp)) and len(node.generators) == 1 and not loaded(node.generators[0].iter) & self.tainted:
+            return self.turns(node)
         mine = isinstance(node, (ast.Name, ast.Attribute, ast.Subscript, ast.Call)) and root(node) in self.tainted and root(node) not in self.known
         if not mine or not (self.whole or self.short(node)): return self.generic_visit(node)
         return self.piece(node)
@@ -135,7 +138,8 @@ class Cut(ast.NodeTransformer):
         part, inner = node.generators[0], Cut(self.tainted - bound(node.generators[0].target), self.whole, self.known)
         made = inner.visit(ast.Tuple([node.elt, *part.ifs], ast.Load()))
         if not inner.pieces: return node
-        if harmless(made.elts[0]) and not any("DATA" in loaded(n) for n in made.elts[1:]): return self.piece(ast.ListComp(node.elt, node.generators) if isinstance(node, ast.GeneratorExp) else node)
+        if harmless(made.elts[0]) and not any("DATA" in loaded(n) for n in made.elts[1:]):
+            return self.piece(ast.ListComp(node.elt, node.generators) if isinstance(node, ast.GeneratorExp) else node)
         lists = [self.piece(ast.ListComp(p, [ast.comprehension(copy.deepcopy(part.target), copy.deepcopy(part.iter), [], 0)])) for p in inner.pieces]
         made = Turn("_turn").visit(made)
         target = ast.Tuple([part.target, ast.Tuple([ast.Name(f"_turn{n}", ast.Store()) for n in range(len(lists))], ast.Store())], ast.Store())
@@ -193,7 +197,9 @@ class Maker:
             place = self.question.tests[line.cell].place
             try:
                 for test, block, call in self.targets(i): self.add(i, test, block, call)
-                if (lost := self.lost(i)) is not None: raise AssignmentError(f"line {lost.lineno}: no test comes of this call; call the function with the tests from the top of the cell, once for each case, or write the loop into it")
+                if (lost := self.lost(i)) is not None:
+                    raise AssignmentError(f"line {lost.lineno}: no test comes of this call; "
+                                          "call the function with the tests from the top of the cell, once for each case, or write the loop into it")
             except AssignmentError as e: raise AssignmentError(f"{place}, {e}" if str(e).startswith("line ") else f"{place}: {e}") from e
         return self.priced()
 
@@ -217,14 +223,16 @@ class Maker:
             return [] if used or node.args.args or not node.name.startswith("test") else [(t, node, ast.Call(ast.Name(node.name, ast.Load()), [], [])) for t in tests_in(node)]
         if is_test(node): return [(node, None, None)]
         if tests_in(node): return [(t, node, None) for t in tests_in(node)]
-        checks = [l.node for l in self.lines[:i] if isinstance(l.node, ast.FunctionDef) and l.node.name == called(getattr(node, "value", None)) and tests_in(l.node)] if isinstance(node, ast.Expr) else []
+        checks = [l.node for l in self.lines[:i]
+                  if isinstance(l.node, ast.FunctionDef) and l.node.name == called(getattr(node, "value", None)) and tests_in(l.node)] if isinstance(node, ast.Expr) else []
         return [(t, checks[-1], node.value) for t in tests_in(checks[-1])] if checks else []
 
     def add(self, i:int, test, block, call):
         "One probe for `test`."
         line, tainted = self.lines[i], self.tainted(i)
         if block is not None:
-            if call is not None: tainted |= {a.arg for a, value in zip(block.args.args, call.args) if loaded(value) & tainted} | {k.arg for k in call.keywords if loaded(k.value) & tainted}
+            if call is not None:
+                tainted |= {a.arg for a, value in zip(block.args.args, call.args) if loaded(value) & tainted} | {k.arg for k in call.keywords if loaded(k.value) & tainted}
             spread(block.body if isinstance(block, ast.FunctionDef) else [block], tainted, self.ours | bound(block))
         given = frozenset() if loaded(test) & tainted else self.given(i, block) & loaded(test)
         tainted |= given
@@ -245,8 +253,10 @@ class Maker:
         pair = fields.pop("pair", False)
         if pair: fields["kind"], fields["how"] = "assert", f"pair {fields['kind']} {fields['how']}"
         notes = tuple(n for n in [*fields.pop("notes", []), *notes] if n != SILENT or not (self.reads(setup, expr) or block is not None and self.hangs(block, test, tainted)))
-        self.probes.append((line.cell, Probe(f"{self.question.name}-{len(self.probes) + 1}", self.question.name, setup=setup, expr=expr, expected=expected, expected_setup=expected_setup,
-            visible=not hidden, seconds=self.question.seconds, each=fields.pop("each", 0) + (block is not None), shown=shown, place=f"{cell.place}, line {test.lineno}", notes=notes, apart=pieces, **fields)))
+        self.probes.append((line.cell, Probe(
+            f"{self.question.name}-{len(self.probes) + 1}", self.question.name, setup=setup, expr=expr, expected=expected, expected_setup=expected_setup,
+            visible=not hidden, seconds=self.question.seconds, each=fields.pop("each", 0) + (block is not None), shown=shown,
+            place=f"{cell.place}, line {test.lineno}", notes=notes, apart=pieces, **fields)))
 
     def taken_apart(self, test, tainted)->dict:
         "Fields of the probe, with `left` and `right` as trees."
@@ -283,15 +293,18 @@ class Maker:
         if isinstance(test, ast.Try): how = ast.unparse(test.handlers[0].type) if test.handlers[0].type else ""
         else:
             call = test.items[0].context_expr
-            for k, v in zip(["exc", "contains"] if called(call) != "ExceptionExpected" else ["exc", "match"], call.args): how, contains = (ast.unparse(v), contains) if k == "exc" else (how, str(constant(v, k)))
+            for k, v in zip(["exc", "contains"] if called(call) != "ExceptionExpected" else ["exc", "match"], call.args):
+                how, contains = (ast.unparse(v), contains) if k == "exc" else (how, str(constant(v, k)))
             for k in call.keywords:
                 if k.arg in ("exc", "ex", "expected_exception"): how = ast.unparse(k.value)
                 if k.arg in ("contains", "match", "regex"): contains = ("re:" if k.arg != "contains" else "") + str(constant(k.value, k.arg))
-        return dict(kind="fail", how="" if how == "Exception" else how, left=body, right=None, contains=contains, notes=[] if contains or how not in ("", "Exception") else ["any error will do"])
+        return dict(kind="fail", how="" if how == "Exception" else how, left=body, right=None, contains=contains,
+                    notes=[] if contains or how not in ("", "Exception") else ["any error will do"])
 
     def assertion(self, node, tainted)->dict:
         "An assertion that is no single comparison: pieces in, the rest worked out here."
-        if called(node) == "all" and len(node.args) == 1 and isinstance(node.args[0], (ast.GeneratorExp, ast.ListComp)) and (found := self.elementwise(node.args[0], tainted)): return found
+        if called(node) == "all" and len(node.args) == 1 and isinstance(node.args[0], (ast.GeneratorExp, ast.ListComp)) and (found := self.elementwise(node.args[0], tainted)):
+            return found
         split = Split(tainted, self.classes)
         rest = split.visit(node)
         if not split.got: return dict(kind="assert", how="true", left=node, right=None, notes=[SILENT])
@@ -324,7 +337,7 @@ class Maker:
         return bool(loaded(before) & self.student) and any(called(n) in READERS for n in ast.walk(both))
 
     def setup(self, upto:int, needed, tainted, given=frozenset())->list:
-        "Statements that a side needs. Where it has to do with a class of the student's, what the cell did to other objects of it comes too, whatever becomes of that: objects may share what they should not."
+        "Statements that a side needs; with a class of the student's also what the cell did to its other objects, whatever becomes of that: they may share what they should not."
         base = slice_of(self.lines, upto, needed, tainted, self.history, given)
         here = [line.node for line in self.lines[:upto] if line.cell == self.lines[upto].cell and not tests_in(line.node)]
         kin = {name for node in here if any(called(n) in self.classes for n in ast.walk(node)) for name in bound(node)}
@@ -333,7 +346,8 @@ class Maker:
         known, free, more = {ast.dump(n) for n in base}, kin | self.classes | PURE | self.ours - used, [] # a random generator that the side uses must not go on by itself
         for n in slice_of(self.lines, upto, set(needed) | kin, tainted, self.history, given):
             if ast.dump(n) in known: more.append(n)
-            elif any(n is node for node in here) and loaded(n) <= free: more.append(ast.Try([n], [ast.ExceptHandler(ast.Name("Exception", ast.Load()), None, [ast.Pass()])], [], []))
+            elif any(n is node for node in here) and loaded(n) <= free:
+                more.append(ast.Try([n], [ast.ExceptHandler(ast.Name("Exception", ast.Load()), None, [ast.Pass()])], [], []))
         return more
 
     def side(self, i, test, block, call, value, tainted, trim, fails=False, given=frozenset())->tuple[str, str, list]:
@@ -367,13 +381,16 @@ class Maker:
         for k, line in enumerate(self.lines[:i]):
             done = changed(line.node) | touched(line.node)
             found = {name: value for name, value in found.items() if not done & {name, *loaded(value)}}
-            if isinstance(line.node, ast.Assign) and len(line.node.targets) == 1 and isinstance(line.node.targets[0], ast.Name) and line.node.targets[0].id in tainted and root(line.node.value) not in tainted: found[line.node.targets[0].id] = line.node.value
+            if (isinstance(line.node, ast.Assign) and len(line.node.targets) == 1 and isinstance(line.node.targets[0], ast.Name)
+                and line.node.targets[0].id in tainted and root(line.node.value) not in tainted):
+                found[line.node.targets[0].id] = line.node.value
         return found
 
     def apart(self, i:int, test, block, call, left, tainted, given, truth="")->tuple:
         "Ways to ask for the student's values alone and to work `left` out elsewhere; () where nothing but these values stands there, or it cannot be cut."
         if not isinstance(left, ast.AST) or any(identity(n) or isinstance(n, ast.NamedExpr) or called(n).startswith("measured_") for n in ast.walk(left)): return ()
-        ways, names = [], {name for n in ast.walk(left) if isinstance(n, (ast.comprehension, ast.Lambda)) for name in (bound(n.target) if isinstance(n, ast.comprehension) else {a.arg for a in n.args.args})}
+        ways, names = [], {name for n in ast.walk(left) if isinstance(n, (ast.comprehension, ast.Lambda))
+                           for name in (bound(n.target) if isinstance(n, ast.comprehension) else {a.arg for a in n.args.args})}
         for whole in (False, True):
             cut = Cut(tainted, whole, self.held(i, tainted) if block is None else {})
             rest = cut.visit(copy.deepcopy(left))
@@ -428,15 +445,19 @@ def weak_tests(assignment:Assignment)->list[str]:
         if not probes: found.append(f"{question.place}: {question.name!r} has no tests: a person has to mark it")
         elif all(p.visible for p in probes): found.append(f"{question.place}: all tests of {question.name!r} can be seen: a table of the expected values passes them")
         answers = {p.expected for p in probes if p.kind in ("eq", "close") and p.how in ("test_eq", "==", "close")}
-        if len(probes) > 1 and len(answers) == 1 and all(p.kind in ("eq", "close") for p in probes): found.append(f"{question.place}: every test of {question.name!r} expects {answers.pop()[:40]}: a function that always returns it passes")
+        if len(probes) > 1 and len(answers) == 1 and all(p.kind in ("eq", "close") for p in probes):
+            found.append(f"{question.place}: every test of {question.name!r} expects {answers.pop()[:40]}: a function that always returns it passes")
         for p in probes:
             for why in [*p.notes, *weak_points(p)]: found.append(f"{p.place}: {p.shown.splitlines()[0][:90]}: {why}")
     return found
 
 # %% ../../nbs/grading/04_probes.ipynb #84e20602
-LIBRARIES = """(lambda modules, made: sorted({f"{m}: {n}" for m, holder in [(m, vars(modules[m])) for m in MODULES if m in modules] + ([("torch.Tensor", vars(modules["torch"].Tensor))] if "torch" in modules else [])
-for n in NAMES if n in holder and made(holder[n])}))(__import__("sys").modules, lambda v: type(v) is type(lambda: 0) and v.__globals__ is globals() or "__main__" in (type(v).__module__, isinstance(v, type) and v.__module__))"""
-MODULES = ("numpy", "numpy.linalg", "numpy.random", "numpy.testing", "torch", "torch.nn.functional", "torch.linalg", "torch.testing", "math", "cmath", "statistics", "itertools", "functools", "operator", "collections", "copy", "random", "re", "json", "inspect", "contextlib", "fastcore.test")
+LIBRARIES = """(lambda modules, made: sorted({f"{m}: {n}" for m, holder in [(m, vars(modules[m])) for m in MODULES if m in modules]\
+ + ([("torch.Tensor", vars(modules["torch"].Tensor))] if "torch" in modules else [])
+for n in NAMES if n in holder and made(holder[n])}))(__import__("sys").modules, lambda v: type(v) is type(lambda: 0) and v.__globals__ is globals()\
+ or "__main__" in (type(v).__module__, isinstance(v, type) and v.__module__))"""
+MODULES = ("numpy", "numpy.linalg", "numpy.random", "numpy.testing", "torch", "torch.nn.functional", "torch.linalg", "torch.testing",
+           "math", "cmath", "statistics", "itertools", "functools", "operator", "collections", "copy", "random", "re", "json", "inspect", "contextlib", "fastcore.test")
 
 # %% ../../nbs/grading/04_probes.ipynb #07e6dd44
 def library_probe(probes)->dict:

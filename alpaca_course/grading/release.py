@@ -43,7 +43,8 @@ def student_cell(cell:dict, source:str)->dict:
 # %% ../../nbs/grading/06_release.ipynb #7a2eca4d
 def student_notebook(assignment:Assignment)->dict:
     "The released notebook: every part that students get, and nothing else."
-    cells = [student_cell(cell, part.released) for cell, part in zip(assignment.cells, assignment.parts) if part.released is not None and (part.released.strip() or part.kind == "question")]
+    cells = [student_cell(cell, part.released) for cell, part in zip(assignment.cells, assignment.parts)
+             if part.released is not None and (part.released.strip() or part.kind == "question")]
     kernel = dict(kernelspec=dict(display_name="python3", language="python", name="python3"), language_info=dict(name="python"))
     return dict(cells=cells, metadata=kernel | dict(alpaca_course=dict(version=__version__)), nbformat=4, nbformat_minor=5)
 
@@ -149,7 +150,8 @@ def release(assignment:Assignment, out)->Path:
         if path.is_file(): files[str(path.relative_to(data.parent))] = path.read_bytes()
     for name, content in files.items():
         if found := leaks(content, hidden):
-            raise AssignmentError(f"not released: {name} would hold {len(found)} secret line{'s' * (len(found) > 1)}, the first from {found[0].what}: {found[0].text[:100]!r}; take it out of the visible part")
+            raise AssignmentError(f"not released: {name} would hold {len(found)} secret line{'s' * (len(found) > 1)}, "
+                                  f"the first from {found[0].what}: {found[0].text[:100]!r}; take it out of the visible part")
     if folder.resolve() == assignment.path.parent.resolve(): raise AssignmentError(f"{folder}: the master lies there; choose another folder with --out")
     for name, content in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -264,7 +266,8 @@ class Finding(NamedTuple):
 def python_finding(version=sys.version_info[:3], needed=(3, 11))->Finding:
     "Whether this Python is new enough for the course."
     text = f"Python {'.'.join(map(str, version))}"
-    return Finding(version >= needed, text if version >= needed else f"{text}; the course needs {needed[0]}.{needed[1]} or later", "install a newer Python, make a new environment with it, and install the course there")
+    return Finding(version >= needed, text if version >= needed else f"{text}; the course needs {needed[0]}.{needed[1]} or later",
+                   "install a newer Python, make a new environment with it, and install the course there")
 
 # %% ../../nbs/grading/06_release.ipynb #bafe7911
 def jupyter_finding(python=sys.executable)->Finding:
@@ -276,7 +279,8 @@ def jupyter_finding(python=sys.executable)->Finding:
     except (ValueError, KeyError): return Finding(False, "Jupyter knows no kernel named python3", f"{python} -m ipykernel install --sys-prefix")
     same = started in ("python", "python3", python) or os.path.realpath(started) == os.path.realpath(python) and Path(started).parent == Path(python).parent
     editor = "" if find_spec("jupyterlab") or find_spec("notebook") else "; no JupyterLab here: use VS Code, or pip install jupyterlab"
-    return Finding(same, f"IPython {version('IPython')} and a kernel" + editor if same else f"the kernel python3 starts {started}, not this Python, {python}", f"{python} -m ipykernel install --sys-prefix --name python3")
+    return Finding(same, f"IPython {version('IPython')} and a kernel" + editor if same else f"the kernel python3 starts {started}, not this Python, {python}",
+                   f"{python} -m ipykernel install --sys-prefix --name python3")
 
 # %% ../../nbs/grading/06_release.ipynb #924ab704
 def notebook_finding(folder=".")->tuple[Finding,Path|None,dict]:
@@ -289,16 +293,19 @@ def notebook_finding(folder=".")->tuple[Finding,Path|None,dict]:
             return Finding(False, f"{here} in {Path(folder).resolve()}", "change to the assignment's folder (cd FOLDER) and ask again"), None, {}
         path = max(marked, key=lambda p: p.stat().st_mtime)
         questions = own_cells(path)
-    except (OSError, ValueError) as e: return Finding(False, f"the notebook cannot be read: {e}", "open it in Jupyter and save it again, or start from the copy that was handed out"), None, {}
+    except (OSError, ValueError) as e:
+        return Finding(False, f"the notebook cannot be read: {e}", "open it in Jupyter and save it again, or start from the copy that was handed out"), None, {}
     return written_finding(path, questions), path, questions
 
 # %% ../../nbs/grading/06_release.ipynb #88458d9d
 def written_finding(path:Path, questions:dict)->Finding:
     "What the saved notebook holds, and the first question whose cell is no Python."
     kinds = [q["kind"] for q in questions.values()]
-    if not kinds: return Finding(False, f"{path.name}: no question can be read in it", "start from the copy that was handed out; the first line of a question's cell (#| q: ...) must stay")
+    if not kinds:
+        return Finding(False, f"{path.name}: no question can be read in it", "start from the copy that was handed out; the first line of a question's cell (#| q: ...) must stay")
     minutes = max(0, (time.time() - path.stat().st_mtime) / 60)
-    said = f"{path.name}: {kinds.count('code')} code and {kinds.count('text')} text questions, last saved {f'{minutes:.0f} minutes' if minutes < 120 else f'{minutes / 60:.0f} hours'} ago"
+    said = (f"{path.name}: {kinds.count('code')} code and {kinds.count('text')} text questions, "
+            f"last saved {f'{minutes:.0f} minutes' if minutes < 120 else f'{minutes / 60:.0f} hours'} ago")
     for name, cells in questions.items():
         try: visible_probes(name, cells) if cells["kind"] == "code" else None
         except AssignmentError as e: return Finding(False, f"{said}; {name}: {e}", "repair that line in the notebook and save")
@@ -309,8 +316,10 @@ def version_finding(path:Path)->Finding:
     "Whether the installed course is the one that the copy was made with."
     made = json.loads(path.read_text("utf-8")).get("metadata", {}).get("alpaca_course", {})
     made = str(made.get("version", "")) if isinstance(made, dict) else ""
-    if not made: return Finding(False, f"alpaca_course {__version__}; {path.name} does not say which version it was made with", "compare it with the copy that was handed out, or ask")
-    return Finding(made == __version__, f"alpaca_course {__version__}" + (", as the notebook" if made == __version__ else f", but {path.name} was made with {made}"), f"install version {made} of the course as its README says, or take the newest copy of the assignment")
+    if not made:
+        return Finding(False, f"alpaca_course {__version__}; {path.name} does not say which version it was made with", "compare it with the copy that was handed out, or ask")
+    return Finding(made == __version__, f"alpaca_course {__version__}" + (", as the notebook" if made == __version__ else f", but {path.name} was made with {made}"),
+                   f"install version {made} of the course as its README says, or take the newest copy of the assignment")
 
 # %% ../../nbs/grading/06_release.ipynb #f5df9345
 def torch_finding(questions:dict)->Finding:
@@ -318,7 +327,8 @@ def torch_finding(questions:dict)->Finding:
     needing = [name for name, q in questions.items() if q["kind"] == "code" and re.search(r"^[ \t]*#[ \t]*\|[ \t]*q\b.*\btorch\b", q["source"], re.MULTILINE)]
     if not needing: return Finding(True, "torch is not needed here")
     here = find_spec("torch") is not None
-    return Finding(here, f"torch {version('torch')}, needed by {', '.join(needing)}" if here else f"torch is missing, needed by {', '.join(needing)}", f"{sys.executable} -m pip install torch (on Linux the CPU build is enough)")
+    return Finding(here, f"torch {version('torch')}, needed by {', '.join(needing)}" if here else f"torch is missing, needed by {', '.join(needing)}",
+                   f"{sys.executable} -m pip install torch (on Linux the CPU build is enough)")
 
 # %% ../../nbs/grading/06_release.ipynb #292546a9
 def offline_finding()->Finding:
@@ -331,7 +341,9 @@ def doctor_findings(folder=".")->list[Finding]:
     "All that a student's machine is asked, for the notebook in `folder`."
     notebook, path, questions = notebook_finding(folder)
     own = [version_finding(path), torch_finding(questions)] if path and questions else []
-    writable = Finding(os.access(folder, os.W_OK), "this folder can be written to" if os.access(folder, os.W_OK) else f"{Path(folder).resolve()} cannot be written to: nothing is saved", "copy the folder to a place of your own")
+    writable = Finding(os.access(folder, os.W_OK),
+                       "this folder can be written to" if os.access(folder, os.W_OK) else f"{Path(folder).resolve()} cannot be written to: nothing is saved",
+                       "copy the folder to a place of your own")
     return [python_finding(), jupyter_finding(), notebook, *own, writable, offline_finding()]
 
 # %% ../../nbs/grading/06_release.ipynb #181e7d83

@@ -34,8 +34,9 @@ class Sandbox:
 # %% ../../nbs/grading/07_sandbox.ipynb #c1d52524
 @dataclass
 class Outcome:
-    "What came back of one job: values of probes, results of cells, flags for a person, seconds, printed text, how it ended (done, timeout, memory, crash) and how memory was limited."
-    values:dict = field(default_factory=dict); cells:dict = field(default_factory=dict); flags:list = field(default_factory=list); seconds:float = 0.; output:str = ""; ended:str = "crash"; memory:str = ""
+    "What came back of one job: probes' values, cells' results, flags for a person, seconds, printed text, how it ended (done, timeout, memory, crash) and how memory was limited."
+    values:dict = field(default_factory=dict); cells:dict = field(default_factory=dict); flags:list = field(default_factory=list)
+    seconds:float = 0.; output:str = ""; ended:str = "crash"; memory:str = ""
 
 # %% ../../nbs/grading/07_sandbox.ipynb #c2a503bc
 def succeeds(command, seconds=20):
@@ -47,7 +48,9 @@ def succeeds(command, seconds=20):
 IMAGE = "alpaca-course"
 
 # %% ../../nbs/grading/07_sandbox.ipynb #d1d5030b
-HELP = """No sandbox for student code here. On Linux install bubblewrap (`sudo apt install bubblewrap`, `sudo dnf install bubblewrap`); elsewhere start Docker or Podman and build an image named alpaca-course that holds Python and this course (ALPACA_COURSE_IMAGE names another). Or say --no-sandbox: then submissions run with your rights on this machine, and every feedback says so."""
+HELP = """No sandbox for student code here. On Linux install bubblewrap (`sudo apt install bubblewrap`, `sudo dnf install bubblewrap`);\
+ elsewhere start Docker or Podman and build an image named alpaca-course that holds Python and this course (ALPACA_COURSE_IMAGE names another).\
+ Or say --no-sandbox: then submissions run with your rights on this machine, and every feedback says so."""
 
 # %% ../../nbs/grading/07_sandbox.ipynb #bf06c403
 @functools.cache
@@ -89,7 +92,8 @@ def environment():
 # %% ../../nbs/grading/07_sandbox.ipynb #6232a996
 def bwrap_command(program, folders, given):
     "bubblewrap with a read-only root of system programs and `folders`; `given` is name -> folder, seen as /given/name."
-    args = [program, *"--unshare-user --unshare-all --die-with-parent --new-session --cap-drop ALL --cap-add CAP_SYS_ADMIN --cap-add CAP_SETPCAP --uid 65534 --gid 65534 --hostname sandbox".split()]
+    args = [program, *"--unshare-user --unshare-all --die-with-parent --new-session --cap-drop ALL "
+            "--cap-add CAP_SYS_ADMIN --cap-add CAP_SETPCAP --uid 65534 --gid 65534 --hostname sandbox".split()]
     args += ["--ro-bind", "/usr", "/usr"]
     for name in ("bin", "lib", "lib64"):
         if os.path.islink(f"/{name}"): args += ["--symlink", os.readlink(f"/{name}"), f"/{name}"]
@@ -107,11 +111,14 @@ def bwrap_command(program, folders, given):
 # %% ../../nbs/grading/07_sandbox.ipynb #4401ae43
 def container_command(sandbox, limits, given):
     "The same by Docker or Podman: one container a job."
-    args = [sandbox.program, *"run --rm --interactive --network none --read-only --cap-drop ALL --security-opt no-new-privileges --user 65534:65534 --workdir /home/student".split()]
+    args = [sandbox.program, *"run --rm --interactive --network none --read-only --cap-drop ALL "
+            "--security-opt no-new-privileges --user 65534:65534 --workdir /home/student".split()]
     args += [f"--memory={limits.memory_mb + 512}m", f"--memory-swap={limits.memory_mb + 512}m", f"--pids-limit={limits.processes + 8}", f"--shm-size={limits.tmp_mb}m"]
-    for place in ("/tmp", "/home/student"): args += ["--tmpfs", f"{place}:rw,nosuid,nodev,size={limits.tmp_mb}m,mode=1777"]  # the rights of an image's own folder would stay, and /home is root's
+    # the rights of an image's own folder would stay, and /home is root's
+    for place in ("/tmp", "/home/student"): args += ["--tmpfs", f"{place}:rw,nosuid,nodev,size={limits.tmp_mb}m,mode=1777"]
     package = Path(alpaca_course.__file__).resolve().parent
-    for name, folder in {"/course/alpaca_course": package, **{f"/home/student/{name}": folder for name, folder in given.items()}}.items(): args += ["--volume", f"{folder}:{name}:ro"]
+    for name, folder in {"/course/alpaca_course": package, **{f"/home/student/{name}": folder for name, folder in given.items()}}.items():
+        args += ["--volume", f"{folder}:{name}:ro"]
     for name, value in (environment() | dict(HOME="/home/student")).items(): args += ["--env", f"{name}={value}"] if name != "PATH" else []
     return [*args, "--entrypoint", "python3", sandbox.image]
 

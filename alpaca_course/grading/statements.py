@@ -64,7 +64,8 @@ def touched(node)->set[str]:
 TESTS = {"test_eq", "test_ne", "test_close", "test_fail", "test_is", "test_eq_type"}
 RAISES = {"expect_fail", "raises", "assertRaises", "ExceptionExpected"}
 OTHERS = {"test", "test_stdout", "test_warns", "test_shuffled", "test_fig_exists"}  # fastcore.test has them, but they need more than two values
-METHODS = {"assert_array_almost_equal": "close", "assert_close": "close", "assert_allclose": "close", "assert_almost_equal": "close", "assert_array_equal": "eq", "assert_equal": "eq", "assertEqual": "eq", "assertAlmostEqual": "close"}
+METHODS = {"assert_array_almost_equal": "close", "assert_close": "close", "assert_allclose": "close", "assert_almost_equal": "close",
+           "assert_array_equal": "eq", "assert_equal": "eq", "assertEqual": "eq", "assertAlmostEqual": "close"}
 
 # %% ../../nbs/grading/03_statements.ipynb #a1489528
 def called(node)->str:
@@ -88,7 +89,8 @@ def expects_raise(node)->bool:
 def is_test(node)->bool:
     "Whether one statement is a test by itself; `AssignmentError` for a form of test that cannot be graded."
     if isinstance(node, ast.Assert) or expects_raise(node): return True
-    if isinstance(node, ast.Expr) and (called(node.value) in OTHERS or re.match("assert_|assert[A-Z]", called(node.value)) and called(node.value) not in METHODS): raise AssignmentError(f"line {node.lineno}: {called(node.value)} cannot be used in an assignment; write test_eq, test_close, test_fail or assert")
+    if isinstance(node, ast.Expr) and (called(node.value) in OTHERS or re.match("assert_|assert[A-Z]", called(node.value)) and called(node.value) not in METHODS):
+        raise AssignmentError(f"line {node.lineno}: {called(node.value)} cannot be used in an assignment; write test_eq, test_close, test_fail or assert")
     return isinstance(node, ast.Expr) and (called(node.value) in TESTS or called(node.value) in METHODS)
 
 # %% ../../nbs/grading/03_statements.ipynb #8e91c584
@@ -114,7 +116,8 @@ MIRROR = {"<": ">", ">": "<", "<=": ">=", ">=": "<="}
 # %% ../../nbs/grading/03_statements.ipynb #055b9fd1
 def constant(node, what:str):
     "The value of a literal (arithmetic of literals too); `AssignmentError` when it is none."
-    try: return eval(compile(ast.Expression(node), "", "eval"), {"__builtins__": {}}) if not loaded(node) and not any(isinstance(n, (ast.Call, ast.Attribute)) for n in ast.walk(node)) else ast.literal_eval(node)
+    try: return (eval(compile(ast.Expression(node), "", "eval"), {"__builtins__": {}})
+                 if not loaded(node) and not any(isinstance(n, (ast.Call, ast.Attribute)) for n in ast.walk(node)) else ast.literal_eval(node))
     except Exception as e: raise AssignmentError(f"line {node.lineno}: {what} must be a literal such as 1e-6 or 'text'") from e
 
 # %% ../../nbs/grading/03_statements.ipynb #dc90460d
@@ -128,8 +131,10 @@ def close_sides(call)->Side|None:
     "`math.isclose(a, b)` and its relatives as a 'close' comparison; None for other calls."
     name = called(call)
     if name not in ("isclose", "allclose", "assert_allclose", "assert_close", "assert_almost_equal", "assert_array_almost_equal", "assertAlmostEqual"): return None
-    a = arguments(call, "a", "b", *(() if name == "isclose" and isinstance(call.func, ast.Attribute) and loaded(call.func) == {"math"} else ("rtol", "atol") if name in ("isclose", "allclose", "assert_allclose", "assert_close") else ("places",)))
-    a = {dict(rel_tol="rtol", abs_tol="atol", actual="a", desired="b", expected="b", x="a", y="b", input="a", other="b", decimal="places", first="a", second="b").get(k, k): v for k, v in a.items()}
+    a = arguments(call, "a", "b", *(() if name == "isclose" and isinstance(call.func, ast.Attribute) and loaded(call.func) == {"math"}
+                                    else ("rtol", "atol") if name in ("isclose", "allclose", "assert_allclose", "assert_close") else ("places",)))
+    a = {dict(rel_tol="rtol", abs_tol="atol", actual="a", desired="b", expected="b", x="a", y="b", input="a", other="b", decimal="places",
+              first="a", second="b").get(k, k): v for k, v in a.items()}
     if "a" not in a or "b" not in a: raise Opaque
     numbers = {k: float(constant(v, k)) for k, v in a.items() if k in ("rtol", "atol", "places")}
     if name == "assert_array_almost_equal": return Side("close", "close", a["a"], a["b"], 1.5 * 10.**-numbers.get("places", 6))
@@ -151,7 +156,8 @@ def compare_sides(node)->Side|None:
     if op == "==" and called(right) == "approx": left, right = right, left
     if op == "==" and called(left) == "approx":
         a = arguments(left, "expected", "rel", "abs")
-        return Side("close", f"relative {float(constant(a['rel'], 'rel')) if 'rel' in a else 1e-6!r}", right, a["expected"], float(constant(a["abs"], "abs")) if "abs" in a else 1e-12)
+        return Side("close", f"relative {float(constant(a['rel'], 'rel')) if 'rel' in a else 1e-6!r}", right,
+                    a["expected"], float(constant(a["abs"], "abs")) if "abs" in a else 1e-12)
     return Side("eq", op, left, right)
 
 # %% ../../nbs/grading/03_statements.ipynb #4bda8765
@@ -209,7 +215,8 @@ def simpler(node)->list:
         return [ast.fix_missing_locations(ast.copy_location(ast.Assert(ast.UnaryOp(ast.Not(), node.test)), node))]
     if not (isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Tuple) and isinstance(node.value, ast.Tuple)): return [node]
     names, values = node.targets[0].elts, node.value.elts
-    if len(names) != len(values) or not all(isinstance(n, ast.Name) for n in names) or loaded(*values) & bound(node) or any(isinstance(v, ast.Starred) for v in values): return [node]
+    if len(names) != len(values) or not all(isinstance(n, ast.Name) for n in names) or loaded(*values) & bound(node) or any(isinstance(v, ast.Starred) for v in values):
+        return [node]
     return [ast.fix_missing_locations(ast.copy_location(ast.Assign([n], v), node)) for n, v in zip(names, values)]
 
 # %% ../../nbs/grading/03_statements.ipynb #bc8ff58d
@@ -314,7 +321,9 @@ class Columns(ast.NodeTransformer):
     def visit_ListComp(self, node):
         node = self.generic_visit(copy.deepcopy(node))
         for part in node.generators:
-            used = {n.id for x in [getattr(node, "elt", None), getattr(node, "key", None), getattr(node, "value", None), *[t for g in node.generators for t in g.ifs], *[g.iter for g in node.generators if g is not part]] if x is not None for n in ast.walk(x) if isinstance(n, ast.Name)}
+            used = {n.id for x in [getattr(node, "elt", None), getattr(node, "key", None), getattr(node, "value", None),
+                                   *[t for g in node.generators for t in g.ifs], *[g.iter for g in node.generators if g is not part]]
+                    if x is not None for n in ast.walk(x) if isinstance(n, ast.Name)}
             found = columns(part.target, part.iter, used, self.lines)
             if found: part.target, part.iter = found
             else: self.leaks |= not made_by(part.iter, self.tainted)
@@ -325,7 +334,8 @@ class Columns(ast.NodeTransformer):
 def unpacked(loop):
     "The loop with `x, y = case` at its head moved into its target."
     first = loop.body[0]
-    if not (isinstance(loop.target, ast.Name) and isinstance(first, ast.Assign) and isinstance(first.value, ast.Name) and first.value.id == loop.target.id and isinstance(first.targets[0], (ast.Tuple, ast.List))): return loop
+    if not (isinstance(loop.target, ast.Name) and isinstance(first, ast.Assign) and isinstance(first.value, ast.Name) and first.value.id == loop.target.id
+            and isinstance(first.targets[0], (ast.Tuple, ast.List))): return loop
     if len(loop.body) < 2 or loop.target.id in loaded(*loop.body[1:]): return loop
     return ast.copy_location(ast.For(first.targets[0], loop.iter, loop.body[1:], loop.orelse), loop)
 
@@ -336,8 +346,10 @@ def keyed(loop, lines):
     name, cases = loop.target.id, columns(loop.target, loop.iter, {loop.target.id}, lines)[1]
     uses = [n for s in loop.body for n in ast.walk(s) if isinstance(n, ast.Subscript) and isinstance(n.value, ast.Name) and n.value.id == name]
     keys = {ast.unparse(n.slice) for n in uses}
-    if not uses or not all(isinstance(n.slice, ast.Constant) or isinstance(n.slice, ast.UnaryOp) for n in uses) or len(uses) != sum(isinstance(n, ast.Name) and n.id == name for s in loop.body for n in ast.walk(s)): return None
-    if not isinstance(cases, (ast.List, ast.Tuple)) or not all(isinstance(c, (ast.Tuple, ast.List, ast.Dict)) or called(c) == "dict" and not c.args for c in cases.elts): return None
+    if (not uses or not all(isinstance(n.slice, ast.Constant) or isinstance(n.slice, ast.UnaryOp) for n in uses)
+        or len(uses) != sum(isinstance(n, ast.Name) and n.id == name for s in loop.body for n in ast.walk(s))): return None
+    if not isinstance(cases, (ast.List, ast.Tuple)) or not all(isinstance(c, (ast.Tuple, ast.List, ast.Dict)) or called(c) == "dict" and not c.args for c in cases.elts):
+        return None
     def items(case):
         if isinstance(case, ast.Call): return {repr(k.arg): k.value for k in case.keywords}
         if isinstance(case, ast.Dict): return {ast.unparse(k): v for k, v in zip(case.keys, case.values) if k}
@@ -396,7 +408,8 @@ class Returns(ast.NodeTransformer):
 
 # %% ../../nbs/grading/03_statements.ipynb #a9af23b2
 NOTHING = ast.arguments([], [], None, [], [], None, [])
-RAISED = ast.parse("def _raised(call):\n    try: call()\n    except Exception as e: return [type(e).__name__, str(e), next(c.__name__ for c in type(e).__mro__ if not c.__flags__ & 1 << 9)]\n    return None").body
+RAISED = ast.parse("def _raised(call):\n    try: call()\n"
+                   "    except Exception as e: return [type(e).__name__, str(e), next(c.__name__ for c in type(e).__mro__ if not c.__flags__ & 1 << 9)]\n    return None").body
 
 # %% ../../nbs/grading/03_statements.ipynb #02ccb548
 def collector(block, test, value, lines:list[Line], trim:bool, tainted=frozenset())->tuple[ast.FunctionDef, str, bool]:

@@ -105,7 +105,7 @@ NUMBERS = (int, float, complex, Fraction, Decimal)
 
 # %% ../../nbs/grading/05_verdicts.ipynb #40f5b57b
 def same(a, b, loose:bool)->bool:
-    "Whether plain values are equal: numbers as Python's == has it, NaN equal to NaN; `loose` takes lists, tuples and arrays for each other, as test_eq does, though not within dicts."
+    "Whether plain values are equal: numbers as by Python's ==, NaN equal to NaN; `loose` takes lists, tuples and arrays for each other, as test_eq does, though not within dicts."
     if is_nan(a) or is_nan(b): return is_nan(a) and is_nan(b)
     if isinstance(a, SEQUENCES) and isinstance(b, SEQUENCES):
         alike = loose or type(a) is type(b) or isinstance(a, Array) or isinstance(b, Array)
@@ -153,7 +153,8 @@ def holds(probe:Probe, how:str, a, b)->bool:
     if how in ("close", "within"): return near_enough(a, b, probe.eps, None, how == "within")
     if how in ("test_eq", "=="): return same(a, b, how == "test_eq")
     if how in ("test_ne", "!="): return not same(a, b, how == "test_ne")
-    try: return bool(eval(probe.rest, {"__builtins__": {}, **SAFE, **TYPES, "isinstance": typed}, {"got": a, "want": b}) if how == "check" else a if how == "true" else OPERATORS[how](a, b))
+    try: return bool(eval(probe.rest, {"__builtins__": {}, **SAFE, **TYPES, "isinstance": typed}, {"got": a, "want": b})
+                     if how == "check" else a if how == "true" else OPERATORS[how](a, b))
     except (TypeError, ValueError, IndexError, KeyError, AttributeError, ArithmeticError, RecursionError): return False
 
 # %% ../../nbs/grading/05_verdicts.ipynb #1a9d786b
@@ -183,12 +184,14 @@ def difference(a, b, path:str="")->str:
         if len(a) != len(b): return f"{path or 'the value'} has {len(a)} items, expected {len(b)}"
         for i, (x, y) in enumerate(zip(a, b)):
             if not same(x, y, True): return difference(x, y, f"{path}[{i}]")
-    if isinstance(a, dict) and isinstance(b, dict) and a.keys() == b.keys(): return next((difference(a[k], b[k], f"{path}[{show(k, 40)}]") for k in a if not same(a[k], b[k], False)), "")
+    if isinstance(a, dict) and isinstance(b, dict) and a.keys() == b.keys():
+        return next((difference(a[k], b[k], f"{path}[{show(k, 40)}]") for k in a if not same(a[k], b[k], False)), "")
     if type(a) is not type(b) and not (isinstance(a, NUMBERS) and isinstance(b, NUMBERS)): return f"{path or 'the value'} is of type {kind_of(a)}, expected {kind_of(b)}"
     return f"{path or 'the value'} is {show(a, 80)}, which is not what was expected"
 
 # %% ../../nbs/grading/05_verdicts.ipynb #85ff6572
-FAILED = {"timeout": "took too long", "memory": "needed too much memory", "crash": "ended the program", "unprintable": "gave something too large or too deep to look at", "NotImplementedError": "is not written yet"}
+FAILED = {"timeout": "took too long", "memory": "needed too much memory", "crash": "ended the program",
+          "unprintable": "gave something too large or too deep to look at", "NotImplementedError": "is not written yet"}
 
 # %% ../../nbs/grading/05_verdicts.ipynb #34355609
 def problem_of(value)->str:
@@ -218,7 +221,8 @@ def judged_fail(probe:Probe, got:dict)->Verdict:
     unwritten = bool({error, str(got.get("kind", error))} & {"NotImplementedError", "NameError", *NO_ERRORS} - set(kinds))
     right = not kinds or any(subclass(str(got.get("kind", error)), k) if k in vars(builtins) else error == k for k in kinds)  # a class of a student's own may bear any name
     said = re.search(probe.contains[3:], message) is not None if probe.contains.startswith("re:") else probe.contains in message
-    return Verdict(right and said and not unwritten, f"{error}: {message[:300]}", wanted, "" if right and said and not unwritten else problem_of(got) if unwritten else "another error was raised")
+    return Verdict(right and said and not unwritten, f"{error}: {message[:300]}", wanted,
+                   "" if right and said and not unwritten else problem_of(got) if unwritten else "another error was raised")
 
 # %% ../../nbs/grading/05_verdicts.ipynb #958741b1
 def each_failed(probe:Probe, turns, wanted:str)->Verdict:
@@ -256,7 +260,8 @@ def verdict(
     if probe.kind == "fail": return judged_fail(probe, got)
     b = None
     if probe.expected is not None:
-        if not expected or not expected.get("ok"): raise AssignmentError(f"{probe.place}: the reference solution gave no value for {probe.expected[:80]!r}: it {problem_of(expected or {})}")
+        if not expected or not expected.get("ok"):
+            raise AssignmentError(f"{probe.place}: the reference solution gave no value for {probe.expected[:80]!r}: it {problem_of(expected or {})}")
         try: b = decode(expected.get("value"))
         except (Unknown, RecursionError) as e: raise AssignmentError(f"{probe.place}: the expected value is {e}; tests compare numbers, texts, lists, dicts and the like") from e
     wanted = "" if probe.expected is None else show(b)
@@ -266,4 +271,5 @@ def verdict(
         if probe.how in ("is not", "!=") and b is None and str(e).startswith("an object of type") and not probe.each: return Verdict(True, str(e), wanted, "")
         return Verdict(False, str(e), wanted, f"{e} came back, which cannot be compared")
     passed = compare(probe, a, b)
-    return Verdict(passed, show(a), wanted, "" if passed else difference(a, b) if probe.how in ("test_eq", "==", "close", "within") and probe.expected is not None else "the test does not hold")
+    return Verdict(passed, show(a), wanted,
+                   "" if passed else difference(a, b) if probe.how in ("test_eq", "==", "close", "within") and probe.expected is not None else "the test does not hold")
