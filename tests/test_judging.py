@@ -51,6 +51,16 @@ def judge(folder, *words):
 def on(found, tokens=400_000): return ['--endpoint', found[0], '--model', found[1], '--tokens', tokens]
 
 
+def test_private_guidelines_can_stay(tmp_path, capsys):
+    assert (private := [i.guideline for i in ASKED.items if i.guideline and i.points])  # a judge is not asked about items without points
+    for folder, words, there in (('a', (), True), ('b', ('--no-guidelines',), False)):
+        book_of(tmp_path/folder, COHORT[:3]).close()
+        with server() as found: assert judge(tmp_path/folder, *on(found), '--no-names', '--yes', *words) == 0
+        sent = ''.join(e['prompt'] for e in log_events(tmp_path/folder/'judge.jsonl') if e['event'] == 'request')
+        assert {json.dumps(text)[1:-1] in sent for text in private} == {there}, private
+        assert ('private guidelines' in capsys.readouterr().out) == there
+
+
 def test_off_until_somebody_switches_it_on(tmp_path, monkeypatch, capsys):
     book = book_of(tmp_path/'b', COHORT[:6])
     monkeypatch.setenv('OPENAI_BASE_URL', 'http://127.0.0.1:9/v1'); monkeypatch.setenv('ALPACA_TEACHER_MODEL', 'm')  # an endpoint for other commands is no permission

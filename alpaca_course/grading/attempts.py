@@ -30,7 +30,7 @@ def job_of(cells:list[dict], probes, torch:bool=False)->dict:
 
 # %% ../../nbs/grading/15_attempts.ipynb #d21a5e02
 def taken_apart(probe:dict)->tuple[dict,str]:
-    "A job's probe with the data for `measured_...(data)`, and the rest of its expression with `DATA` there (or its `later`); the probe itself and '' when nothing is to be measured."
+    "A job's probe with the data for `measured_...(data)`, and the rest of its expression with `DATA` there (or its `later`); the probe itself and '' when nothing is measured."
     if "later" in probe: return {key: value for key, value in probe.items() if key not in ("later", "later_setup")}, probe["later"]
     try: tree = ast.parse(probe["expr"].strip(), mode="eval")
     except (SyntaxError, ValueError): return probe, ""

@@ -41,8 +41,8 @@ class Case:
     prompt: str
     answers: dict
 
-def judge_cases(book, questions=(), most:int|None=None, names=(), ids=())->list[Case]:
-    "The text questions with items (those named, or all) and their answers, `most` of each in an order of chance; `ValueError` for a question that is none."
+def judge_cases(book, questions=(), most:int|None=None, names=(), ids=(), guidelines:bool=True)->list[Case]:
+    "The text questions with items, those named or all, and their answers, `most` of each in an order of chance; `ValueError` for a question that is none."
     from alpaca_course.grading.judge import scrub
     from alpaca_course.grading.stacks import shuffled
     known, cases = {q["name"]: q for q in book.rows("select * from question where kind = 'text' order by place")}, []
@@ -51,7 +51,10 @@ def judge_cases(book, questions=(), most:int|None=None, names=(), ids=())->list[
         rows = {r["student"]: r for r in book.rows("select id, student, text from latest where question = ?", name)}
         chosen = shuffled(rows, name, "judge")[:most]
         answers = {s: (rows[s]["id"], scrub(nameless(rows[s]["text"], ids), names)) for s in chosen}
-        cases.append(Case(known[name], judge_items(book, name), scrub(known[name]["prompt"], names), answers))
+        items = judge_items(book, name)
+        if not guidelines:
+            for item in items: item.guideline = ""
+        cases.append(Case(known[name], items, scrub(known[name]["prompt"], names), answers))
     return [c for c in cases if c.items and c.answers]
 
 # %% ../../nbs/grading/47_judging.ipynb #5d83cfc2
@@ -255,6 +258,7 @@ def judge_arguments(parser):
     parser.add_argument("--most", type=int, help="at most so many answers of each question, chosen by chance: for a first try")
     parser.add_argument("--roster", help="CSV of the students whose names must not leave, beside those the book knows")
     parser.add_argument("--no-names", action="store_true", help="send although no name is known that could be replaced")
+    parser.add_argument("--no-guidelines", action="store_true", help="keep the private guidelines of the rubric items here")
     parser.add_argument("--log", help="log of exact requests (default: judge.jsonl, beside the marks)")
     parser.add_argument("--yes", action="store_true", help="send without asking")
     parser.add_argument("--despite-canary", action="store_true", help="go on although the judge obeys an instruction in an answer")
@@ -315,7 +319,7 @@ def judge_command(args)->int:
         names, ids = people_of(book, args.roster)
         if not names and not args.no_names: raise ValueError("no names are known, so none can be replaced in the answers: name the class with --roster, or say --no-names")
         examiner, budget, log = configured_examiner(args.model, args.endpoint), budget_of(args, args.model), args.log or str(book.folder / "judge.jsonl")
-        cases, events = judge_cases(book, args.question, args.most, names, ids), log_events(log)
+        cases, events = judge_cases(book, args.question, args.most, names, ids, not args.no_guidelines), log_events(log)
         if not cases: raise ValueError("there is nothing to judge: no text question has both rubric items and answers")
         limits = " and ".join([f"{args.tokens or 0:,} tokens"] * bool(args.tokens) + [f"${args.dollars or 0:,.2f}"] * bool(args.dollars))
         lines = plan_lines(cases, args.model, args.endpoint, events, budget.price, log) + [f"budget   {limits}, what the log has cost included; two requests are a canary"]

@@ -15,8 +15,8 @@ from typing import NamedTuple
 # %% ../../nbs/grading/04_probes.ipynb #e05184c1
 from .assignment import Assignment, Question, TestCell
 from .markers import AssignmentError, python_tree
-from .statements import (CHANGES, MIRROR, NOTHING, PURE, RAISED, Columns, Line, Opaque, arguments, bound, called, changed, close_sides, collector, columns, compare_sides, constant,
-    expects_raise, is_test, loaded, root, sides, simpler, slice_of, spread, tests_in, text_of, touched)
+from .statements import (CHANGES, MIRROR, NOTHING, PURE, RAISED, Columns, Line, Opaque, arguments, bound, called, changed, close_sides, collector, columns,
+    compare_sides, constant, expects_raise, is_test, loaded, root, sides, simpler, slice_of, spread, tests_in, text_of, touched)
 from .verdicts import SAFE, TYPES, Probe, Verdict, verdict
 
 # %% ../../nbs/grading/04_probes.ipynb #e7152225
