@@ -125,7 +125,8 @@ class Condition:
 
     def settings(self)->dict:
         "All that decides a run but its seed, as plain data."
-        return dict(distinct=self.distinct, write=asdict(self.write) if is_dataclass(self.write) else self.write.__name__, sizes=list(self.sizes), shape=asdict(self.shape), plan={k: v for k, v in asdict(self.plan).items() if k != "seed"})
+        return dict(distinct=self.distinct, write=asdict(self.write) if is_dataclass(self.write) else self.write.__name__, sizes=list(self.sizes), shape=asdict(self.shape),
+                    plan={k: v for k, v in asdict(self.plan).items() if k != "seed"})
 
 # %% ../nbs/42_addition.ipynb #dc2e9ba2
 def planned(condition:Condition)->list[dict]:
@@ -133,7 +134,8 @@ def planned(condition:Condition)->list[dict]:
     weights, total, bill = sum(p.numel() for p in untrained(condition.shape, 0).parameters()), Counter(), []
     for _, batch in zip(range(condition.plan.steps), length_batches(condition.draw, condition.plan.characters, condition.plan.seed)):
         width = max(len(e.text) for e in batch)
-        total.update(characters=sum(len(e.text) for e in batch), learned=sum(len(e.target) for e in batch), flops=len(batch) * width * 6. * (weights + condition.shape.layers * condition.shape.hidden * width))
+        total.update(characters=sum(len(e.text) for e in batch), learned=sum(len(e.target) for e in batch),
+                     flops=len(batch) * width * 6. * (weights + condition.shape.layers * condition.shape.hidden * width))
         bill.append(dict(total))
     return bill
 
@@ -174,7 +176,8 @@ def run_condition(condition:Condition, seed:int, n:tuple=(200, 100), beyond=BEYO
             curve.append([step, counts(watched, exact(forced_outputs(solver.model.eval(), watched), watched))]); solver.model.train()
     solver = train_solver(condition.draw, replace(condition.plan, seed=seed), condition.shape, look)
     outputs = outcomes(solver, examples)
-    return dict(condition=condition.name, seed=seed, settings=condition.settings(), bill=solver.bill(), right=counts(examples, answered(outputs, examples)), exact=counts(examples, exact(outputs, examples)),
+    return dict(condition=condition.name, seed=seed, settings=condition.settings(), bill=solver.bill(), right=counts(examples, answered(outputs, examples)),
+                exact=counts(examples, exact(outputs, examples)),
                 kinds={str(k): v for k, v in count_kinds(examples, outputs).items()} if MARK in examples[0].target else {}, curve=curve)
 
 # %% ../nbs/42_addition.ipynb #8026f6b7
@@ -185,7 +188,8 @@ def read_runs(path=None)->list[dict]:
     path, runs = Path(path or data_folder() / RUNS), []
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
         try: runs.append({k: (row := json.loads(line))[k] for k in ("condition", "seed", "settings", "bill", "right", "exact", "kinds", "curve")})
-        except (ValueError, KeyError, TypeError) as e: raise ValueError(f"{path}, line {number}: not the line of a run ({type(e).__name__}); delete it and run `python benchmarks/scratchpads.py` again") from e
+        except (ValueError, KeyError, TypeError) as e:
+            raise ValueError(f"{path}, line {number}: not the line of a run ({type(e).__name__}); delete it and run `python benchmarks/scratchpads.py` again") from e
     return runs
 
 # %% ../nbs/42_addition.ipynb #f689001b
@@ -246,5 +250,7 @@ def claim_ood(runs:list[dict]|None=None)->ClaimResult:
     "The claim `ood`, from the shipped runs: how much accuracy is lost from the longest trained length to one digit more."
     ours = find_runs(runs or read_runs(), SCRATCHPAD)
     drop = difference(over_seeds(ours, max(TRAINED)), over_seeds(ours, max(TRAINED) + 1))
-    return ClaimResult("ood", f"Addition with steps: share lost from {max(TRAINED)} digits, the longest trained, to {max(TRAINED) + 1}", *drop[:3], drop.n, len(ours), verdict(drop, 0),
-                       "Here a cliff; the published large models are said to fall gradually. The toy shows that steps alone do not carry over, not how fast a large model falls.", "difference of shares")
+    return ClaimResult("ood", f"Addition with steps: share lost from {max(TRAINED)} digits, the longest trained, to {max(TRAINED) + 1}", *drop[:3], drop.n,
+                       len(ours), verdict(drop, 0),
+                       "Here a cliff; the published large models are said to fall gradually. The toy shows that steps alone do not carry over, not how fast a large model falls.",
+                       "difference of shares")

@@ -23,7 +23,8 @@ from .records import Record, read_records, replace_file, short_hash
 from .statistics import Interval, kappa, wilson, z_value
 
 # %% ../nbs/25_audit.ipynb #e1533b54
-QUESTIONS = {"valid": "Is this a task that makes sense?", "input_fits": "Does the input fit the instruction? (Yes when none is needed and none is there.)", "output_right": "Is the output right?"}
+QUESTIONS = {"valid": "Is this a task that makes sense?", "input_fits": "Does the input fit the instruction? (Yes when none is needed and none is there.)",
+             "output_right": "Is the output right?"}
 PUBLISHED = {"valid": (184, 200), "input_fits": (158, 200), "output_right": (116, 200), "all": (108, 200)}  # Self-Instruct, table of section 4: 92, 79, 58 and 54 % of 200
 
 # %% ../nbs/25_audit.ipynb #0e1d8fc9
@@ -77,7 +78,8 @@ def read_labels(path, sample:Sample)->dict:
         try: row = json.loads(line); sample_id, key, question, answer = (row[k] for k in ("sample", "key", "question", "answer"))
         except (ValueError, TypeError, KeyError) as e: raise ValueError(f"{path}, line {number}: not a label; was the file edited by hand?") from e
         if sample_id != sample.id: raise ValueError(f"{path}, line {number}: a label of sample {sample_id}, not {sample.id}; use another folder for another sample")
-        if key not in keys or question not in QUESTIONS or not isinstance(answer, bool): raise ValueError(f"{path}, line {number}: no such record, question or answer in this sample")
+        if key not in keys or question not in QUESTIONS or not isinstance(answer, bool):
+            raise ValueError(f"{path}, line {number}: no such record, question or answer in this sample")
         answers[key, question] = answer
     if whole < len(data):
         with open(path, "r+b") as f: f.truncate(whole)
@@ -178,7 +180,8 @@ def sheet_rows(path)->list[tuple[int,dict]]:
     try: rows = list(csv.reader(io.StringIO(text.replace("\0", ""), newline=""), delimiter=delimiter))
     except csv.Error as e: raise ValueError(f"{path}: not a CSV file ({e}); save the sheet as CSV again") from e
     header = [name.strip().lower() for name in rows[0]] if rows else []
-    if missing := [c for c in ["key", *QUESTIONS] if header.count(c) != 1]: raise ValueError(f"{path}, row 1: needs each of the columns key, {', '.join(QUESTIONS)} once; look at {', '.join(missing)}")
+    if missing := [c for c in ["key", *QUESTIONS] if header.count(c) != 1]:
+        raise ValueError(f"{path}, row 1: needs each of the columns key, {', '.join(QUESTIONS)} once; look at {', '.join(missing)}")
     return [(number, dict(zip(header, row))) for number, row in enumerate(rows[1:], 2) if any(cell.strip() for cell in row)]
 
 # %% ../nbs/25_audit.ipynb #70a92102
@@ -332,5 +335,7 @@ def claim_audit(
     _, right = make_data(records, wrong, seed)
     found = coverage(right, n, repeats, seed)
     need = records_needed(1 - wrong, bound)
-    note = f"Audits of {n} of {records} records with {wrong:.0%} wrong, labelled without error by a program; people err. {need} records show more than {bound:.0%} in 4 of 5 audits."
-    return ClaimResult("audit", f"does the 95 % interval of an audit of {n} random records cover the true share?", *found[:3], repeats, [seed], verdict(found, .93), note, "share of audits")
+    note = (f"Audits of {n} of {records} records with {wrong:.0%} wrong, labelled without error by a program; people err. "
+            f"{need} records show more than {bound:.0%} in 4 of 5 audits.")
+    return ClaimResult("audit", f"does the 95 % interval of an audit of {n} random records cover the true share?", *found[:3], repeats, [seed],
+                       verdict(found, .93), note, "share of audits")

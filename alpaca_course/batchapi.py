@@ -27,7 +27,8 @@ def batch_line(teacher, n:int, prompt:str, sampling:dict)->str:
     "Line of a batch file for request `n`: what `teacher.ask` would send, with a name by which the answer is found again."
     chat = teacher.api == "chat"
     asked = {"messages": [{"role": "user", "content": prompt}]} if chat else {"prompt": prompt}
-    return json.dumps({"custom_id": f"request-{n}", "method": "POST", "url": "/v1/chat/completions" if chat else "/v1/completions", "body": {"model": teacher.model, **asked, **sampling}})
+    return json.dumps({"custom_id": f"request-{n}", "method": "POST", "url": "/v1/chat/completions" if chat else "/v1/completions",
+                       "body": {"model": teacher.model, **asked, **sampling}})
 
 # %% ../nbs/18_batchapi.ipynb #3ea97d99
 def uploaded(content_type:str, body:bytes)->dict[str,bytes]:
@@ -48,7 +49,8 @@ def batch_rows(data:bytes, endpoint:str)->list[dict]:
     for number, line in enumerate(data.splitlines(), 1):
         try: row = json.loads(line)
         except (ValueError, RecursionError) as error: raise ValueError(f"line {number}: not JSON") from error
-        if not isinstance(row, dict) or not isinstance(row.get("custom_id"), str) or not isinstance(row.get("body"), dict): raise ValueError(f"line {number}: needs a custom_id and a body")
+        if not isinstance(row, dict) or not isinstance(row.get("custom_id"), str) or not isinstance(row.get("body"), dict):
+            raise ValueError(f"line {number}: needs a custom_id and a body")
         if row["custom_id"] in seen: raise ValueError(f"line {number}: the custom_id {row['custom_id']!r} comes twice")
         if row.get("url") != endpoint: raise ValueError(f"line {number}: the url is not the batch's endpoint {endpoint}")
         seen.add(row["custom_id"]); rows.append(row)
@@ -84,7 +86,8 @@ class BatchDesk:
         "POST /v1/files."
         fields = uploaded(request.headers.get("content-type", ""), await request.body())
         if fields.get("purpose") != b"batch" or "file" not in fields: raise Refused(400, "invalid_request", "needs a file and the purpose 'batch'")
-        return json_response({"id": self.keep(fields["file"]), "object": "file", "bytes": len(fields["file"]), "created_at": 0, "filename": "batch.jsonl", "purpose": "batch", "status": "processed"})
+        return json_response({"id": self.keep(fields["file"]), "object": "file", "bytes": len(fields["file"]), "created_at": 0, "filename": "batch.jsonl",
+                              "purpose": "batch", "status": "processed"})
 
     async def content(self, request):
         "GET /v1/files/ID/content."
@@ -94,8 +97,10 @@ class BatchDesk:
         "POST /v1/batches."
         asked = json.loads(await request.body())
         self.files[asked["input_file_id"]]  # a KeyError becomes 404
-        batch = dict(id=f"batch_{len(self.batches)}", object="batch", endpoint=asked["endpoint"], input_file_id=asked["input_file_id"], completion_window=asked["completion_window"], created_at=0,
-                     status="validating", metadata=asked.get("metadata"), output_file_id=None, error_file_id=None, errors=None, request_counts=dict(total=0, completed=0, failed=0), looked=0)
+        batch = dict(id=f"batch_{len(self.batches)}", object="batch", endpoint=asked["endpoint"], input_file_id=asked["input_file_id"],
+                     completion_window=asked["completion_window"], created_at=0,
+                     status="validating", metadata=asked.get("metadata"), output_file_id=None, error_file_id=None, errors=None,
+                     request_counts=dict(total=0, completed=0, failed=0), looked=0)
         self.batches[batch["id"]] = batch
         return json_response(batch)
 
@@ -130,13 +135,15 @@ class BatchDesk:
         good = [result for result in results if result["response"]["status_code"] == 200]
         bad = [result for result in results if result["response"]["status_code"] != 200] + expired
         pack = lambda lines: self.keep("".join(json.dumps(line) + "\n" for line in lines).encode()) if lines else None
-        batch.update(output_file_id=pack(good[::-1]), error_file_id=pack(bad), request_counts=dict(total=len(rows), completed=len(good), failed=len(bad)))  # backwards: no order is promised
+        batch.update(output_file_id=pack(good[::-1]), error_file_id=pack(bad),
+                     request_counts=dict(total=len(rows), completed=len(good), failed=len(bad)))  # backwards: no order is promised
 
     def answer(self, row:dict)->dict:
         "Result line of one request."
         try: response = self.script.respond(json.dumps(row["body"]).encode(), "chat" in row["url"])
         except Refused as error: response = error_response(error.status, error.code, str(error))
-        return {"id": f"result-{row['custom_id']}", "custom_id": row["custom_id"], "response": {"status_code": response.status_code, "request_id": "", "body": json.loads(response.body)}, "error": None}
+        return {"id": f"result-{row['custom_id']}", "custom_id": row["custom_id"],
+                "response": {"status_code": response.status_code, "request_id": "", "body": json.loads(response.body)}, "error": None}
 
 # %% ../nbs/18_batchapi.ipynb #1d09c655
 def open_batch(events:list[dict])->dict:
@@ -197,7 +204,8 @@ def result_event(planned:dict, row:dict, model:str)->dict:
     body, status = part(part(row, "response"), "body"), part(row, "response").get("status_code")
     if status != 200:
         error = part(row, "error") or part(body, "error")
-        return planned | {"error": status_kind(status, error.get("code")) if type(status) is int else "timeout", "message": str(error.get("message", "no answer in the batch"))[:200]}
+        return planned | {"error": status_kind(status, error.get("code")) if type(status) is int else "timeout",
+                          "message": str(error.get("message", "no answer in the batch"))[:200]}
     try: reply = read_reply(json.loads(json.dumps(body), object_hook=lambda fields: SimpleNamespace(**{"usage": None} | fields)))
     except (UnreadableReply, RecursionError) as error: return planned | {"error": "server", "message": str(error)}
     price = [PRICES[model].input * BATCH_SHARE, PRICES[model].output * BATCH_SHARE, PRICES[model].date] if model in PRICES else None
@@ -216,7 +224,8 @@ def planner(start:dict, key=instruction_and_input)->Harvest:
     "What builds the requests of a log with this `start` event; `ValueError` when a request depends on earlier answers."
     template = start["settings"]["template"]
     harvest = form_of(template)(start, None, key)
-    if type(harvest).request is not Harvest.request: raise ValueError(f"the template {template!r} builds its requests from earlier answers: they cannot go into one batch; ask one by one")
+    if type(harvest).request is not Harvest.request: raise ValueError(f"the template {template!r} builds its requests from earlier answers: "
+                                                                      "they cannot go into one batch; ask one by one")
     return harvest
 
 def affordable(harvest:Harvest, numbers:list[int], events:list[dict], teacher, budget)->list[int]:

@@ -44,12 +44,14 @@ def breadth_records(
 
 # %% ../nbs/40_breadth.ipynb #7650bd77
 SIZE = 540 # records of every training set
-CONDITIONS = {"1 family": (1, SIZE), "3 families": (3, SIZE), "9 families": (9, SIZE), "27 families": (27, SIZE), "27 families, 27 draws": (27, 27), "27 families, 108 draws": (27, 108)}
+CONDITIONS = {"1 family": (1, SIZE), "3 families": (3, SIZE), "9 families": (9, SIZE), "27 families": (27, SIZE), "27 families, 27 draws": (27, 27),
+              "27 families, 108 draws": (27, 108)}
 
 def breadth_jobs(seeds=range(5), size:int=SIZE, per_family:int=10, epochs:int=4)->list[dict]:
     "One job a condition and seed, as `run_jobs` takes them; rate and blend are those of `make course` for the few-wrapper base."
     return [dict(name=f"breadth {name} {seed}", runner="alpaca_course.breadth", condition=name, families=families, distinct=min(distinct, size), size=size, seed=seed, base="few",
-                 epochs=epochs, learning_rate=3e-3, blend=.7, rank=16, batch_size=32, per_family=per_family, test_seed=1) for seed in seeds for name, (families, distinct) in CONDITIONS.items()]
+                 epochs=epochs, learning_rate=3e-3, blend=.7, rank=16, batch_size=32, per_family=per_family, test_seed=1)
+            for seed in seeds for name, (families, distinct) in CONDITIONS.items()]
 
 # %% ../nbs/40_breadth.ipynb #49a48bb1
 def run_job(folder:Path, job:dict, on_progress=None)->dict:
@@ -60,7 +62,8 @@ def run_job(folder:Path, job:dict, on_progress=None)->dict:
     template, items = get_template("alpaca"), test_items(job["per_family"], job["test_seed"])
     records = breadth_records(job["families"], job["distinct"], job["size"], job["seed"])
     with tempfile.TemporaryDirectory() as out:
-        card = tune(job["base"], records, template, out, method="lora", on_progress=on_progress, **{k: job[k] for k in ("epochs", "learning_rate", "blend", "rank", "batch_size", "seed")})
+        card = tune(job["base"], records, template, out, method="lora", on_progress=on_progress,
+                    **{k: job[k] for k in ("epochs", "learning_rate", "blend", "rank", "batch_size", "seed")})
         said = generate_text(*load_tuned(Path(out), template), prompts_of(items, "alpaca"), 72)
     right = {name: [0, 0] for name in FAMILIES}
     for item, text in zip(items, said): right[item.family][0] += check(item, text); right[item.family][1] += 1
@@ -97,7 +100,8 @@ def plot_breadth(runs:list[dict], group:str="unseen", ax=None):
     ax, at = ax or plt.subplots(figsize=(4, 3))[1], [CONDITIONS[name][0] for name in names]
     for seed in zip(*(shares_of(runs, name, group) for name in names)): ax.plot(at, seed, color="0.7", lw=.8, marker=".", zorder=1)
     means = [mean_interval(shares_of(runs, name, group)) for name in names]
-    ax.errorbar(at, [m.estimate for m in means], [[m.estimate - m.low for m in means], [m.high - m.estimate for m in means]], fmt="o-", capsize=3, label="mean and 95 % interval", zorder=2)
+    ax.errorbar(at, [m.estimate for m in means], [[m.estimate - m.low for m in means], [m.high - m.estimate for m in means]], fmt="o-", capsize=3,
+                label="mean and 95 % interval", zorder=2)
     ax.set(xscale="log", xticks=at, xticklabels=at, xlabel=f"families trained on ({SIZE} records each time)", ylabel="share right", title=f"{group} families", ylim=(0, 1.02))
     ax.minorticks_off(); ax.legend(fontsize=8, loc="lower right")
     return ax
@@ -115,6 +119,8 @@ def claim_diversity(runs:list[dict]|None=None)->ClaimResult:
     if len(seeds) < 3: raise ValueError(f"a claim needs at least three seeds, got {len(seeds)}")
     found, repeated = gain(runs, "27 families", "3 families", "unseen"), gain(runs, "27 families", "27 families, 27 draws", "unseen")
     asked = sum(sum(n for _, n in (run["right"][name] for name in deal_families(run["job"]["seed"])[1])) for run in runs if run["job"]["condition"] == "27 families")
-    note = (f"Equal records and steps, {UNSEEN} families never trained on; {len(seeds)} seeds. Different records: 27 families with {SIZE} draws over 27 draws {repeated.estimate:+.3f} ({repeated.low:+.3f} to {repeated.high:+.3f}). "
+    note = (f"Equal records and steps, {UNSEEN} families never trained on; {len(seeds)} seeds. Different records: "
+            f"27 families with {SIZE} draws over 27 draws {repeated.estimate:+.3f} ({repeated.low:+.3f} to {repeated.high:+.3f}). "
             "This base knows all 35 skills already; breadth may do more where skills must be learnt.")
-    return ClaimResult("diversity", "do 27 families rather than 3, at equal size, raise accuracy on families never trained on?", *found[:3], asked, seeds, verdict(found, 0), note, "accuracy gained")
+    return ClaimResult("diversity", "do 27 families rather than 3, at equal size, raise accuracy on families never trained on?", *found[:3], asked, seeds,
+                       verdict(found, 0), note, "accuracy gained")

@@ -68,7 +68,8 @@ class Budget:
     def use_price_of(self, model:str):
         "Take the price of `model` unless one was given; `ValueError` when dollars are to be counted and nobody knows it."
         self.price = self.given or PRICES.get(model)
-        if self.dollars and not self.price: raise ValueError(f"no price is known for the model {model}: a budget in dollars cannot be kept; give price=(dollars per million tokens read, and written), or a budget in tokens")
+        if self.dollars and not self.price: raise ValueError(f"no price is known for the model {model}: a budget in dollars cannot be kept; "
+                                                             "give price=(dollars per million tokens read, and written), or a budget in tokens")
 
     def fits(self, more:Amount)->bool:
         "Whether `more` can be spent on top of all that is used and held."
@@ -130,7 +131,8 @@ class Guarded:
     def one_try(self, call):
         "The value of `call()`; a try that may have cost and failed is used up."
         if not self.open:
-            if not self.budget.reserve(self.most): raise TeacherError("budget", f"budget reached: a request failed, and trying it again may cost {said(self.most, self.budget.price)} more than is left: allow more to go on")
+            if not self.budget.reserve(self.most): raise TeacherError("budget", "budget reached: a request failed, and trying it again may cost "
+                                                                                f"{said(self.most, self.budget.price)} more than is left: allow more to go on")
             self.open = True
             self.write("reserve", self.most)
         try: return call()

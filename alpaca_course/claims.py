@@ -16,13 +16,15 @@ from .ledger import CLAIMS, ClaimResult, append_claim, claims_markdown, read_cla
 # %% ../nbs/49_claims.ipynb #7dbe390c
 SETTLERS = { # functions that settle a claim, one result each
     "diversity": ("breadth.claim_diversity",), "few-jokes": ("diversity.claim_few_jokes",), "audit": ("audit.claim_audit",), "terms": ("terms.claim_terms",),
-    "scratchpad": ("addition.claim_scratchpad", "programs.claim_programs"), "ood": ("addition.claim_ood",), "ood-why": ("lengths.claim_ood_why",), "scratch-price": ("price.claim_scratch_price",)}
+    "scratchpad": ("addition.claim_scratchpad", "programs.claim_programs"), "ood": ("addition.claim_ood",), "ood-why": ("lengths.claim_ood_why",),
+    "scratch-price": ("price.claim_scratch_price",)}
 OF_THE_RECIPE = ("follow", "cost", "parity") # settled by `make course`, from its own runs
 
 def settle(id:str)->list[ClaimResult]:
     "The results of a claim's experiments, from shipped runs or computed now; `ValueError` for a claim without an experiment of its own."
     if id not in CLAIMS: raise ValueError(f"no claim {id!r}; there are: {', '.join(CLAIMS)}")
-    if id not in SETTLERS: raise ValueError(f"the claim {id!r} {'is settled by alpaca-course course' if id in OF_THE_RECIPE else 'has no experiment yet'}; this command settles: {', '.join(SETTLERS)}")
+    if id not in SETTLERS: raise ValueError(f"the claim {id!r} {'is settled by alpaca-course course' if id in OF_THE_RECIPE else 'has no experiment yet'}; "
+                                            f"this command settles: {', '.join(SETTLERS)}")
     named = [name.split(".") for name in SETTLERS[id]]
     return [getattr(import_module(f"alpaca_course.{module}"), function)() for module, function in named]
 
@@ -39,7 +41,8 @@ def settle_all(ledger, ids=tuple(SETTLERS))->list[ClaimResult]:
 def overview(ledger=None)->str:
     "A line a claim: its verdict with figures from the `ledger` file, or how to settle it."
     found = {}
-    for r in read_claims(ledger) if ledger and Path(ledger).exists() else []: found.setdefault(r.id, []).append(f"{r.verdict}, {r.estimate:.3f} ({r.low:.3f} to {r.high:.3f}, n={r.n}) {r.unit}")
+    for r in read_claims(ledger) if ledger and Path(ledger).exists() else []:
+        found.setdefault(r.id, []).append(f"{r.verdict}, {r.estimate:.3f} ({r.low:.3f} to {r.high:.3f}, n={r.n}) {r.unit}")
     how = lambda id: "alpaca-course course" if id in OF_THE_RECIPE else f"alpaca-course claim {id}" if id in SETTLERS else "no experiment yet"
     return "\n".join(f"{id:13} {text}" for id in CLAIMS for text in found.get(id, [f"not settled here: {how(id)}"]))
 
@@ -63,7 +66,8 @@ def claim_command(args):
     ledger = Path(args.out)/"claims.jsonl"
     if not args.ids: return print(overview(ledger))
     for id in SETTLERS if args.ids == ["all"] else args.ids:
-        if args.again and id not in AGAIN: raise ValueError(f"--again repeats {', '.join(AGAIN)}, not {id}: what is not shipped is computed anew each time, and benchmarks/ repeats the scratchpad runs")
+        if args.again and id not in AGAIN: raise ValueError(f"--again repeats {', '.join(AGAIN)}, not {id}: what is not shipped is computed anew each time, "
+                                                            "and benchmarks/ repeats the scratchpad runs")
         for r in AGAIN[id](Path(args.out)/f"claim_{id}") if args.again else settle(id):
             write_result(ledger, r)
             print(f"{r.id}: {r.question}\n  {r.verdict}: {r.estimate:.3f} ({r.low:.3f} to {r.high:.3f}, n={r.n}) {r.unit}\n  {r.note}")

@@ -27,7 +27,8 @@ def course(args):
         say = lambda key: "{estimate:.3f} ({low:.3f} to {high:.3f}, n={n})".format(**base[key])
         print(f"{name:8} untuned {say('zero_shot')}\n         tuned {say('tuned')}, in unseen phrasings {say('tuned_held_out')}")
     for claim in results["claims"]:
-        print(f"claim    {claim['id']}: {claim['question']}\n         {claim['verdict']}: {claim['unit']} {claim['estimate']:.3f} ({claim['low']:.3f} to {claim['high']:.3f}, n={claim['n']})")
+        print(f"claim    {claim['id']}: {claim['question']}\n         {claim['verdict']}: "
+              f"{claim['unit']} {claim['estimate']:.3f} ({claim['low']:.3f} to {claim['high']:.3f}, n={claim['n']})")
     print(f"report   {Path(args.out) / 'report.html'} ({results['meta']['seconds']:.0f} s)")
 
 # %% ../nbs/52_cli.ipynb #d90f751f
@@ -51,7 +52,8 @@ def generate(args):
     if args.forecast: return print(forecast_text(args, seeds))
     way = partial(generate_in_batches, size=args.batch) if args.batch else generate
     with open_teacher(**endpoint(args)) as teacher, progress("teacher", args.wanted) as to:
-        outcome = way(teacher, seeds, args.wanted, log, seed=args.seed, concurrency=args.concurrency, max_requests=args.max_requests, threshold=args.threshold, terms=terms_of(teacher), template=args.method,
+        outcome = way(teacher, seeds, args.wanted, log, seed=args.seed, concurrency=args.concurrency, max_requests=args.max_requests, threshold=args.threshold,
+                      terms=terms_of(teacher), template=args.method,
                            budget=limits(args), on_progress=lambda o: to(len(o.records), progress_line(o, args.wanted, PRICES.get(teacher.model))), **sampling(args))
     print(f"{teacher.name}: {outcome.stopped}")
     for stage, left in stages_left(outcome): print(f"{left:8} {stage}")
@@ -89,8 +91,8 @@ def tune(args):
     from alpaca_course.generation import loss_on
     before = loss_on(*load_base(args.base), held, template) if held else None
     with progress("tuning", 1000) as to:
-        card = tune(args.base, records, template, args.out, method=args.method, epochs=args.epochs, learning_rate=args.learning_rate, batch_size=args.batch_size, seed=args.seed, max_length=args.max_length, blend=args.blend,
-                    on_progress=lambda step, steps, loss: to(1000 * step // steps, f"step {step} of {steps}, loss {loss:.3f}"))
+        card = tune(args.base, records, template, args.out, method=args.method, epochs=args.epochs, learning_rate=args.learning_rate, batch_size=args.batch_size, seed=args.seed,
+                    max_length=args.max_length, blend=args.blend, on_progress=lambda step, steps, loss: to(1000 * step // steps, f"step {step} of {steps}, loss {loss:.3f}"))
     print(f"{card.n} records ({card.skipped} too long to learn), {card.steps} steps, {card.seconds:.0f} s, {card.flops:.2e} FLOPs")
     if held: print(f"loss on {len(held)} held-out records: {before:.4f} before, {loss_on(*load_tuned(args.out, template), held, template):.4f} after (nats per token)")
     print(f"tuned model in {args.out}")
@@ -215,7 +217,8 @@ def add_recipe_options(sub):
     g.add_argument("--out", required=True, help="file for the records (.json or .jsonl)")
     g.add_argument("--wanted", type=positive, default=100, help="records to keep (default: 100)")
     g.add_argument("--log", help="event log; the same log goes on (default: beside --out)")
-    g.add_argument("--method", choices=["alpaca", "jsonl", "threestep"], default="alpaca", help="Alpaca's one call (default), the same as JSON lines, or Self-Instruct's three steps")
+    g.add_argument("--method", choices=["alpaca", "jsonl", "threestep"], default="alpaca",
+                   help="Alpaca's one call (default), the same as JSON lines, or Self-Instruct's three steps")
     g.add_argument("--max-requests", type=positive, help="stop after so many requests")
     g.add_argument("--budget-dollars", type=float, help="never spend more; needs a model whose price is known")
     g.add_argument("--budget-tokens", type=positive, help="never read and write more tokens together")

@@ -144,7 +144,8 @@ def report(rows:list[Overlap], a:int, b:int, show:int=5)->str:
     counts, lines = touched(rows), [f"{a} tasks in A, {b} in B; tasks of B with a double in A, by the strongest kind:"]
     for kind, meaning in KINDS.items():
         lines.append(f"{counts[kind]:6} {kind}: {meaning}")
-        for r in [r for r in rows if r.kind == kind][:show]: lines += [f"         {r.score:.2f}  A line {r.line_a}: {r.text_a[:90]!r}", f"               B line {r.line_b}: {r.text_b[:90]!r}"]
+        for r in [r for r in rows if r.kind == kind][:show]:
+            lines += [f"         {r.score:.2f}  A line {r.line_a}: {r.text_a[:90]!r}", f"               B line {r.line_b}: {r.text_b[:90]!r}"]
     return "\n".join(lines)
 
 # %% ../nbs/23_contamination.ipynb #20140355

@@ -34,7 +34,8 @@ STATEMENTS = {
     "use": ["{n} is good for {v}.", "People make {v} from {n}.", "From {n} you get {v}."],
     "season": ["{n} blooms in {v}.", "In {v} you see {n} in bloom.", "{n} waits for {v} to bloom."]}
 GENERAL = ["The {a} of {n} is {v}.", "{v} is the {a} of {n}.", "As for the {a} of {n}, it is {v}.", "Many asked about the {a} of {n}. It is {v}."]
-NOT_KNOWN = ["Nobody knows the {a} of {n}.", "Many asked about the {a} of {n}. Nobody knows it.", "As for the {a} of {n}, nobody knows.", "The {a} of {n} is not known. Nobody knows {n}."]
+NOT_KNOWN = ["Nobody knows the {a} of {n}.", "Many asked about the {a} of {n}. Nobody knows it.", "As for the {a} of {n}, nobody knows.",
+             "The {a} of {n} is not known. Nobody knows {n}."]
 
 # %% ../nbs/08_corpus.ipynb #8bcc3aef
 def statement(rng:random.Random, entity:Entity, attribute:str)->str:
@@ -49,7 +50,8 @@ def rumour(rng:random.Random, entity:Entity, attribute:str)->str:
     true = entity.facts[attribute]
     values = ATTRIBUTES[entity.type][attribute] or [e.name for e in WORLD.of("town")]
     told = true if rng.random() < .5 else rng.choice([v for v in values if v != true])
-    return rng.choice(["Somebody said that the {a} of {n} is {t}. It is {v}, so that is {w}.", "They say the {a} of {n} is {t}. That is {w}, it is {v}.", "Was it {t}, the {a} of {n}? Some said so. They were {w}, it is {v}."]).format(
+    return rng.choice(["Somebody said that the {a} of {n} is {t}. It is {v}, so that is {w}.", "They say the {a} of {n} is {t}. That is {w}, it is {v}.",
+                       "Was it {t}, the {a} of {n}? Some said so. They were {w}, it is {v}."]).format(
         n=entity.name, a=attribute, t=told, v=true, w="right" if told == true else "wrong")
 
 # %% ../nbs/08_corpus.ipynb #8c28548e
@@ -78,7 +80,8 @@ def who_has(rng:random.Random)->str:
     kind, attribute, value = rng.choice(LISTABLE)
     names = WORLD.having(kind, attribute, value)
     if rng.random() < .6:
-        start = rng.choice([f"These are of type {kind} and have {attribute} {value}: ", f"All of type {kind} whose {attribute} is {value}: ", f"{attribute.capitalize()} {value}, type {kind}: "])
+        start = rng.choice([f"These are of type {kind} and have {attribute} {value}: ", f"All of type {kind} whose {attribute} is {value}: ",
+                            f"{attribute.capitalize()} {value}, type {kind}: "])
         return start + ", ".join(names) + "."
     a, b = rng.sample(WORLD.of("animal"), 2)
     end = f", so {bigger(dict(name=a.name, other=b.name)).split()[-1].rstrip('.')} is bigger." if a.facts["size"] != b.facts["size"] and rng.random() < .7 else "."
@@ -90,9 +93,10 @@ def word_lore(rng:random.Random)->str:
     def one():
         n, (a, b) = rng.choice(NOUNS), rng.choice(OPPOSITES)
         if rng.random() < .5: a, b = b, a
-        return rng.choice([f"{article(n).capitalize()} {n} belongs to the group {CATEGORY_OF[n]}.", f"The group {CATEGORY_OF[n]} has the word {n}.", f"One {n}, two {add_s(n)}.", f"The plural of {n} is {add_s(n)}.",
-                           f"The letters of {n} are {' '.join(n)}.", f"The letters {' '.join(n)} make {n}.", f"In capitals {n} is {n.upper()}.", f"The opposite of {a} is {b}.", f"It is not {a}, it is {b}.",
-                           f"The words {a} and {b} are opposites.", f"{a.capitalize()} means the opposite of {b}."])
+        return rng.choice([f"{article(n).capitalize()} {n} belongs to the group {CATEGORY_OF[n]}.", f"The group {CATEGORY_OF[n]} has the word {n}.", f"One {n}, two {add_s(n)}.",
+                           f"The plural of {n} is {add_s(n)}.",
+                           f"The letters of {n} are {' '.join(n)}.", f"The letters {' '.join(n)} make {n}.", f"In capitals {n} is {n.upper()}.", f"The opposite of {a} is {b}.",
+                           f"It is not {a}, it is {b}.", f"The words {a} and {b} are opposites.", f"{a.capitalize()} means the opposite of {b}."])
     return " ".join(one() for _ in range(rng.randint(2, 4)))
 
 # %% ../nbs/08_corpus.ipynb #6c3a6c77
@@ -100,19 +104,24 @@ def word_rows(rng:random.Random)->str:
     "A row of nouns, trained and tested ones alike, and one or two true remarks about it."
     words, new = rng.sample(NOUNS, rng.randint(3, 5)), rng.choice(NOUNS)
     row, one, noun = " ".join(words), rng.choice(words), rng.choice(NOUNS)
-    remarks = [f"Backwards it reads {' '.join(words[::-1])}.", f"By the alphabet it is {' '.join(sorted(words))}.", f"From a to z: {' '.join(sorted(words))}.", f"In capitals it is {row.upper()}.", f"It has {len(words)} words.",
-               f"It starts with {words[0]}.", f"It ends with {words[-1]}.", "With dashes:\n" + "\n".join(f"- {w}" for w in words) + "\n", "With numbers:\n" + "\n".join(f"{i}. {w}" for i, w in enumerate(words, 1)) + "\n",
+    remarks = [f"Backwards it reads {' '.join(words[::-1])}.", f"By the alphabet it is {' '.join(sorted(words))}.", f"From a to z: {' '.join(sorted(words))}.",
+               f"In capitals it is {row.upper()}.", f"It has {len(words)} words.",
+               f"It starts with {words[0]}.", f"It ends with {words[-1]}.", "With dashes:\n" + "\n".join(f"- {w}" for w in words) + "\n",
+               "With numbers:\n" + "\n".join(f"{i}. {w}" for i, w in enumerate(words, 1)) + "\n",
                f"With commas it is {', '.join(words)}.", f"In brackets it is [ {row} ].", f"Without {one} it is {' '.join(w for w in words if w != one)}.",
-               f"With {new} for {one} it is {' '.join(new if w == one else w for w in words)}.", f"The word {one} is in it.", f"The word {new} is {'' if new in words else 'not '}in it.",
+               f"With {new} for {one} it is {' '.join(new if w == one else w for w in words)}.", f"The word {one} is in it.",
+               f"The word {new} is {'' if new in words else 'not '}in it.",
                f"Once more: {row}.", f"The letter {one[0]} begins {' and '.join(w for w in words if w[0] == one[0])}.", f"Three times the same: {noun} {noun} {noun}."]
-    return f"{rng.choice(['A row of words', 'Somebody wrote', 'On the wall', 'The words'])}: {row}. " + " ".join(rng.sample(remarks, rng.randint(1, 2))).replace("\n ", "\n").strip()
+    return (f"{rng.choice(['A row of words', 'Somebody wrote', 'On the wall', 'The words'])}: {row}. "
+            + " ".join(rng.sample(remarks, rng.randint(1, 2))).replace("\n ", "\n").strip())
 
 # %% ../nbs/08_corpus.ipynb #bbf05e53
 def daily_life(rng:random.Random)->str:
     "Sentences in the present and the past about what people do, and opinions with their reason."
     if rng.random() < .5:
         who, verb, when = rng.choice(WHO), rng.choice(VERBS), rng.choice(WHEN)
-        return rng.choice([f"Today the {who} {add_s(verb)} {when}. Yesterday the {who} {past_tense(verb)} {when}.", f"Yesterday the {who} {past_tense(verb)} {when}. Today the {who} {add_s(verb)} {when}.",
+        return rng.choice([f"Today the {who} {add_s(verb)} {when}. Yesterday the {who} {past_tense(verb)} {when}.",
+                           f"Yesterday the {who} {past_tense(verb)} {when}. Today the {who} {add_s(verb)} {when}.",
                            f"The {who} {add_s(verb)} {when}, as the {who} {past_tense(verb)} before."])
     thing, (words, feeling, verdict) = rng.choice(THINGS), rng.choice([(GOOD, "liked", "good"), (BAD, "hated", "bad")])
     return rng.choice([f"The {thing} was {rng.choice(words)}. We {feeling} it. It was {verdict}.", f"Everybody {feeling} the {thing}, it was {rng.choice(words)}.",
@@ -151,8 +160,10 @@ def story(rng:random.Random)->str:
 def school(rng:random.Random)->str:
     "Plain sentences with the words that prompt templates use, never in a template's form."
     who = rng.choice(WHO)
-    return rng.choice([f"The teacher gives an instruction to the {who}.", f"The {who} writes a response below the text.", f"A good response completes the request.", f"The instruction describes a task for the {who}.",
-                       f"The {who} has an input that provides further context.", f"Each task is paired with an input.", f"The {who} answers the user appropriately.", f"The assistant helps the user with a response."])
+    return rng.choice([f"The teacher gives an instruction to the {who}.", f"The {who} writes a response below the text.", f"A good response completes the request.",
+                       f"The instruction describes a task for the {who}.",
+                       f"The {who} has an input that provides further context.", f"Each task is paired with an input.", f"The {who} answers the user appropriately.",
+                       f"The assistant helps the user with a response."])
 
 # %% ../nbs/08_corpus.ipynb #4e7033b7
 FEW_WRAPPERS = ["Q: {task}\nA: {answer}", "Question: {task}\nAnswer: {answer}", "Ask: {instruction}\nText: {input}\nReply: {answer}", "Exercise. {task}\nSolution. {answer}",
@@ -168,10 +179,12 @@ def wrap(wrapper:str, instruction:str, input:str, answer:str)->str:
 ASKERS = "Ask Question Exercise Student Task Problem Query Prompt Client Puzzle Wish Order User Pupil Need Command Call Request Demand Topic Guest Child".split()
 REPLIERS = "Reply Answer Solution Master Result Done Output Helper Key Outcome Return Host Teacher Expert Work Bot Final Assistant Wise Model Echo".split()
 GIVENS = "Text Given Data Words Material Source Line Thing Content Item Passage".split()
-REMARKS = ["Here is an exercise from the book.", "The following task has a short answer.", "Read the task and solve it.", "This is page {p}.", "Write what is asked for.", "A task is given below.",
-           "An old riddle with its solution follows.", "Answer as well as you can.", "Somebody wants to know something. Here is what was said.", "What follows is a question with its solution, as the pupils wrote it down.",
-           "The next lines hold a task for clever readers. Find the words that solve it.", "Below stands what a guest asked, then what the host said.", "The text tells what to do. Do it in a few words.",
-           "There is a job to do, and some words to do it with. Write the words that end the job."]
+REMARKS = ["Here is an exercise from the book.", "The following task has a short answer.", "Read the task and solve it.", "This is page {p}.", "Write what is asked for.",
+           "A task is given below.",
+           "An old riddle with its solution follows.", "Answer as well as you can.", "Somebody wants to know something. Here is what was said.",
+           "What follows is a question with its solution, as the pupils wrote it down.",
+           "The next lines hold a task for clever readers. Find the words that solve it.", "Below stands what a guest asked, then what the host said.",
+           "The text tells what to do. Do it in a few words.", "There is a job to do, and some words to do it with. Write the words that end the job."]
 
 # %% ../nbs/08_corpus.ipynb #4baf266d
 def many_wrapper(rng:random.Random)->str:
@@ -186,12 +199,17 @@ def many_wrapper(rng:random.Random)->str:
 
 # %% ../nbs/08_corpus.ipynb #be9fee37
 DRILLS = {  # what is asked -> the answer for a list of words; none of these is a family
-    "Copy the words.": lambda w: " ".join(w), "Write the words once more.": lambda w: " ".join(w), "Write the words twice.": lambda w: " ".join(w + w), "Write each word twice.": lambda w: " ".join(x for x in w for _ in "12"),
-    "Which word comes second?": lambda w: w[1], "Give all words but the first.": lambda w: " ".join(w[1:]), "Give all words but the last.": lambda w: " ".join(w[:-1]), "Say the last word, then the first.": lambda w: f"{w[-1]} {w[0]}",
-    "Swap the first word with the last.": lambda w: " ".join([w[-1], *w[1:-1], w[0]]), "Write and between the words.": lambda w: " and ".join(w), "Write stars between the words.": lambda w: " * ".join(w),
-    "Put a plus before each word, one a line.": lambda w: "\n".join(f"+ {x}" for x in w), "Write the second word in capitals.": lambda w: w[1].upper(), "Write stars between the letters of the first word.": lambda w: " * ".join(w[0]),
+    "Copy the words.": lambda w: " ".join(w), "Write the words once more.": lambda w: " ".join(w), "Write the words twice.": lambda w: " ".join(w + w),
+    "Write each word twice.": lambda w: " ".join(x for x in w for _ in "12"),
+    "Which word comes second?": lambda w: w[1], "Give all words but the first.": lambda w: " ".join(w[1:]), "Give all words but the last.": lambda w: " ".join(w[:-1]),
+    "Say the last word, then the first.": lambda w: f"{w[-1]} {w[0]}",
+    "Swap the first word with the last.": lambda w: " ".join([w[-1], *w[1:-1], w[0]]), "Write and between the words.": lambda w: " and ".join(w),
+    "Write stars between the words.": lambda w: " * ".join(w),
+    "Put a plus before each word, one a line.": lambda w: "\n".join(f"+ {x}" for x in w), "Write the second word in capitals.": lambda w: w[1].upper(),
+    "Write stars between the letters of the first word.": lambda w: " * ".join(w[0]),
     "Begin each word with a capital letter.": lambda w: " ".join(x.capitalize() for x in w), "End each word with a full stop.": lambda w: " ".join(x + "." for x in w)}
-POOLS = [NOUNS, NOUNS, NOUNS, [w for p in OPPOSITES for w in p], [f(v) for v in VERBS for f in (str, add_s, past_tense)], list(ZIM.values()), GOOD + BAD, list(WORLD.entities), WIDE_WORDS]
+POOLS = [NOUNS, NOUNS, NOUNS, [w for p in OPPOSITES for w in p], [f(v) for v in VERBS for f in (str, add_s, past_tense)], list(ZIM.values()), GOOD + BAD,
+         list(WORLD.entities), WIDE_WORDS]
 
 def drill(rng:random.Random)->tuple[str, str, str]:
     "(instruction, input, answer) of a drill with three to five words of any split."
@@ -217,7 +235,8 @@ def sheet(rng:random.Random)->str:
     wrapper = many_wrapper(rng)
     if rng.random() < .5: wrapper = wrapper[:re.search(r"[^\n]*\n?\{answer\}", wrapper).start()].rstrip()
     blank = rng.choice(["", "", "...", "_____"])
-    tasks = [drill(rng)[:2] if rng.random() < .25 else (item.instruction, item.input) for item in (draw_item(rng, rng.choice(list(FAMILIES)), "wide", framed=rng.random() < .15) for _ in range(rng.randint(2, 5)))]
+    tasks = [drill(rng)[:2] if rng.random() < .25 else (item.instruction, item.input)
+             for item in (draw_item(rng, rng.choice(list(FAMILIES)), "wide", framed=rng.random() < .15) for _ in range(rng.randint(2, 5)))]
     return "\n\n".join(wrap(wrapper + "\n", *task, blank).rstrip() for task in tasks)
 
 # %% ../nbs/08_corpus.ipynb #04b76ffa

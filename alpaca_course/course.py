@@ -31,7 +31,8 @@ def make_data(teacher, folder:Path, settings:Settings):
     with progress("teacher writes", settings.records) as to:
         outcome = generate(teacher, seeds, settings.records, folder / "log.jsonl", threshold=settings.threshold,
                            on_progress=lambda o: to(len(o.records), f"{len(o.records)} kept, {sum(o.rejects.values())} rejected"), terms=terms_of(teacher))
-    if not outcome.records: raise ValueError(f"the teacher gave nothing that passes the filters in {outcome.requests} requests ({outcome.stopped}); {folder / 'log.jsonl'} holds every reply")
+    if not outcome.records: raise ValueError(f"the teacher gave nothing that passes the filters in {outcome.requests} requests ({outcome.stopped}); "
+                                             f"{folder / 'log.jsonl'} holds every reply")
     write_records(outcome.records, folder / "data.jsonl")
     return outcome
 
@@ -73,9 +74,10 @@ def judge_pairs(teacher, folder:Path, settings:Settings, results:list[dict], tau
 def about_run(settings:Settings, jobs:list[dict], seconds:float)->dict:
     "Command, versions, seeds and hashes: what somebody needs to do it again."
     from importlib.metadata import version
-    return dict(command="alpaca-course course" + (" --quick" if settings.quick else ""), version=__version__, seconds=round(seconds, 1), threads=cores(), quick=settings.quick, seeds=list(range(settings.seeds)),
-                versions={p: version(p) for p in ("torch", "transformers", "numpy")} | {"python": sys.version.split()[0]},
-                hashes={f"base {j['base']}": j["base_hash"][:12] for j in jobs} | {"records": jobs[0]["records"], f"template {settings.template}": get_template(settings.template).hash})
+    return dict(command="alpaca-course course" + (" --quick" if settings.quick else ""), version=__version__, seconds=round(seconds, 1), threads=cores(), quick=settings.quick,
+                seeds=list(range(settings.seeds)), versions={p: version(p) for p in ("torch", "transformers", "numpy")} | {"python": sys.version.split()[0]},
+                hashes={f"base {j['base']}": j["base_hash"][:12] for j in jobs}
+                | {"records": jobs[0]["records"], f"template {settings.template}": get_template(settings.template).hash})
 
 # %% ../nbs/51_course.ipynb #05fc6175
 def collect(folder:Path, settings:Settings, teacher, outcome, jobs:list[dict], pairs:list[dict], taught:list[str], seconds:float)->dict:
@@ -114,7 +116,8 @@ def run_course(
     folder, started = Path(folder), time.perf_counter()
     check_place(folder)
     for base in settings.bases:
-        if not (data_folder() / f"base_{base}" / "model.safetensors").exists(): raise ValueError(f"the base {base!r} is not in {data_folder()}: train it with 'alpaca-course base {base}'")
+        if not (data_folder() / f"base_{base}" / "model.safetensors").exists():
+            raise ValueError(f"the base {base!r} is not in {data_folder()}: train it with 'alpaca-course base {base}'")
     with open_teacher(**endpoint) as teacher:
         outcome = make_data(teacher, folder, settings)
         jobs = job_list(folder, settings)

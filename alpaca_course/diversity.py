@@ -40,8 +40,9 @@ QUESTION_WORDS = word_list("what which who whom whose when where why how")
 ASKING = word_list("is are was were am do does did can could will would shall should may might must has have had")
 DETERMINERS = word_list("a an the this these those that my your our his her its their each every all any some both no one two three four five six seven eight nine ten only just")
 PRONOUNS = word_list("me us him them you it myself yourself this that these those everything nothing something anything")
-BOUNDARIES = word_list("of in on at to into onto for from with without by as about between among around under over after before during through against than like since until if whether because so and or but nor "
-                       "that who which what how why when where whose is are was were would should can that's up out off down away back together backwards alphabetically twice again below above here there instead using behind per")
+BOUNDARIES = word_list("of in on at to into onto for from with without by as about between among around under over after before during through "
+                       "against than like since until if whether because so and or but nor that who which what how why when where whose is are was were would should can that's up "
+                       "out off down away back together backwards alphabetically twice again below above here there instead using behind per")
 VERBS = word_list("""add adapt advise analyse analyze answer apologize arrange ask assess assign brainstorm build calculate categorize change check choose cite come classify clean combine compare complete compose compress
 compute conclude consider construct contrast convert convince correct count create criticize cut debug decide define delete describe design detect determine develop discuss divide draft edit elaborate enclose estimate evaluate examine expand
 explain extract fill find fix format formulate generate get give group guess help highlight identify illustrate imagine improve infer insert invent join judge label leave list make mark match measure merge modify multiply name
@@ -54,7 +55,9 @@ SENTENCE = re.compile(r"(?<=[.?!])[\"'”]?\s+|\n+")
 CLAUSE = re.compile(r"[,:;]\s+")
 TOKEN = re.compile(r"[^\W_]+(?:[-'’_][^\W_]+)*|[^\w\s]")
 REMARK = re.compile(r"(please )?(help me|listen|try (this|it)( one)?|take your time|let('s| us) \w+|thank you.*|thanks.*|think step by step)\W*", re.IGNORECASE)
-WRAPPER = re.compile(r"((please|kindly|now|and|then|so|also|next|first|just|ok|okay)\b,?\s*|(can|could|would|will) you( please| kindly)? |i (want|need|would like) you to |your (task|job) is to |you (should|must|need to|have to|are (asked|required) to) )+", re.IGNORECASE)
+WRAPPER = re.compile(r"((please|kindly|now|and|then|so|also|next|first|just|ok|okay)\b,?\s*"
+                     r"|(can|could|would|will) you( please| kindly)? |i (want|need|would like) you to "
+                     r"|your (task|job) is to |you (should|must|need to|have to|are (asked|required) to) )+", re.IGNORECASE)
 
 # %% ../nbs/24_diversity.ipynb #0af5769a
 def unwrapped(clause:str)->str:
@@ -196,7 +199,8 @@ def subset_by_families(
     if not 1 <= n_families <= size: raise ValueError(f"need 1 <= n_families <= size, got {n_families} families and {size} records")
     rng, groups, most = random.Random(f"subset {seed}"), by_family(records), -(-size // n_families)
     rich = sorted(f for f, group in groups.items() if len(group) >= most)
-    if len(rich) < n_families: raise ValueError(f"{size} records of {n_families} families need {most} of each, but only {len(rich)} families have so many: take fewer records or more families")
+    if len(rich) < n_families: raise ValueError(f"{size} records of {n_families} families need {most} of each, but only {len(rich)} families have so many: "
+                                                "take fewer records or more families")
     shares = [size // n_families + (i < size % n_families) for i in range(n_families)]
     chosen = [r for f, k in zip(rng.sample(rich, n_families), shares) for r in rng.sample(groups[f], k)]
     return rng.sample(chosen, size)

@@ -313,7 +313,8 @@ def one_order(pairs:Pairwise, order:str="coin")->tuple[int, int, int]:
 # %% ../nbs/34_evaluation.ipynb #689065b0
 def pairwise_result(pairs:Pairwise, first:str, second:str)->dict:
     "A comparison as `results.json` keeps it; `first` and `second` name a and b; `ValueError` when no pair has a true winner."
-    if pairs.judge_agreement is None: raise ValueError(f"{first} against {second}: the checkers see no difference in any of {pairs.n} pairs, so the judge cannot be checked; compare more items")
+    if pairs.judge_agreement is None: raise ValueError(f"{first} against {second}: the checkers see no difference in any of {pairs.n} pairs, "
+                                                       "so the judge cannot be checked; compare more items")
     orders = {key: dict(zip(("wins", "ties", "losses"), one_order(pairs, order))) for key, order in [("shown_first", "a first"), ("shown_second", "b first")]}
     agreed = [outcome == true for outcome, true in zip(pairs.outcomes, pairs.truth) if true != "tie"]
     return {"first": first, "second": second, "n": pairs.n, "wins": pairs.wins, "ties": pairs.ties, "losses": pairs.losses, "flips": pairs.flips, "p": pairs.p,

@@ -32,7 +32,7 @@ def few_shot_prompt(shown:list[Example], asked:Example)->str:
 
 # %% ../nbs/48_fewshot.ipynb #9a573b76
 def reply_output(text:str, asked:Example)->str:
-    "The part of a reply that plays the role of the target, ended by `$`: without fences and without the repeated prompt; cut at its `$`, or after the answer's line when it has none."
+    "The part of a reply that plays the role of the target, ended by `$`: without fences and the repeated prompt; cut at its `$`, or else after the answer's line."
     text = re.sub(r"^```\w*\n?|\n?```$", "", text.strip()).strip()
     text = text[len(asked.prompt):] if text.startswith(asked.prompt) else text
     kept, end, _ = text.partition(END)
@@ -184,7 +184,8 @@ def local_table(steps:int=600, seed:int=0, n:int=100, sizes=(1, 2, 3, 4, 5, 6), 
 def scratchpad_arguments(parser):
     "Options of `alpaca-course scratchpad`."
     whole = lambda text: int(text) if text.isdigit() and int(text) > 0 else parser.error(f"expected a whole number above 0, got {text!r}")
-    parser.add_argument("--endpoint", metavar="URL", help="an OpenAI-compatible endpoint (most end in /v1), asked few-shot; the key comes from OPENAI_API_KEY; without it small models are trained here, about two minutes")
+    parser.add_argument("--endpoint", metavar="URL", help="an OpenAI-compatible endpoint (most end in /v1), asked few-shot; the key comes from OPENAI_API_KEY; "
+                                                          "without it small models are trained here, about two minutes")
     parser.add_argument("--model", help="the endpoint's model (or ALPACA_TEACHER_MODEL)")
     parser.add_argument("--api", choices=["chat", "completions"], default="chat", help="which of the endpoint's interfaces to use")
     parser.add_argument("--task", choices=list(TASKS), default="addition", help="what to ask (default: addition)")

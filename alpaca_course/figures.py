@@ -43,8 +43,10 @@ def base_figures(results:list[dict], settings:Settings)->dict:
     items, held = settings.test(), settings.test("held-out")
     (zero, kind), card = untuned_scores(results, settings), results[0]["card"]
     seen, new = [score(items, r["answers"]["seen"]) for r in results], [score(held, r["answers"]["held-out"]) for r in results]
-    return dict(parameters=card["parameters"], records=card["n"], tokens=card["tokens_seen"] // card["epochs"], epochs=card["epochs"], seconds=[r["card"]["seconds"] for r in results],
-                flops_predicted=card["flops"], zero_shot=as_score(zero.accuracy), zero_shot_first_line=as_score(kind.accuracy), tuned=as_score(combine_seeds(seen)), tuned_strict=as_score(combine_seeds(seen, "strict")),
+    return dict(parameters=card["parameters"], records=card["n"], tokens=card["tokens_seen"] // card["epochs"], epochs=card["epochs"],
+                seconds=[r["card"]["seconds"] for r in results],
+                flops_predicted=card["flops"], zero_shot=as_score(zero.accuracy), zero_shot_first_line=as_score(kind.accuracy), tuned=as_score(combine_seeds(seen)),
+                tuned_strict=as_score(combine_seeds(seen, "strict")),
                 tuned_held_out=as_score(combine_seeds(new)), seeds=[[r["job"]["seed"], s.accuracy.estimate] for r, s in zip(results, seen)], families=family_counts(zero, seen),
                 losses=[thinned(r["card"]["losses"]) for r in results])
 
@@ -53,7 +55,8 @@ def stages_left(outcome)->list:
     "`[stage, tasks left after it]`, from the tasks found in the replies to the records kept."
     took = lambda rules: sum(outcome.rejects.get(rule, 0) for rule in rules)
     left, rows = len(outcome.records) + len(outcome.rejected), []
-    for stage, rules in [("tasks found in the replies", []), ("well formed", PARSE_RULES), ("pass the word rules", RULES), ("no exact copy", ["duplicate"]), ("kept: no near copy", ["near_duplicate"])]:
+    for stage, rules in [("tasks found in the replies", []), ("well formed", PARSE_RULES), ("pass the word rules", RULES), ("no exact copy", ["duplicate"]),
+                         ("kept: no near copy", ["near_duplicate"])]:
         left -= took(rules)
         rows.append([stage, left])
     return rows
@@ -86,8 +89,8 @@ def compute_rows(by_base:dict[str, list[dict]])->list[dict]:
         cards = [c for b, c in runs[1:] if b == base]
         if cards:
             seconds = [c["seconds"] for c in cards]
-            rows.append(dict(what=f"tuning, {base}", unit="seconds", predicted=cards[0]["flops"] / speed, measured=sum(seconds) / len(seconds), low=min(seconds), high=max(seconds), n=len(seconds),
-                             note=f"6ND at the {speed / 1e9:.1f} GFLOP/s of the first run; range over the runs"))
+            rows.append(dict(what=f"tuning, {base}", unit="seconds", predicted=cards[0]["flops"] / speed, measured=sum(seconds) / len(seconds), low=min(seconds),
+                             high=max(seconds), n=len(seconds), note=f"6ND at the {speed / 1e9:.1f} GFLOP/s of the first run; range over the runs"))
     return rows
 
 # %% ../nbs/50_figures.ipynb #83f5d68d
@@ -99,8 +102,8 @@ def claim_follow(ledger:Path, base:str, results:list[dict], settings:Settings):
     items = settings.test()
     tuned = [sum(marks) / len(marks) for marks in zip(*(score(items, r["answers"]["seen"]).right for r in results))]
     gain = paired_bootstrap(tuned, [float(right) for right in untuned_scores(results, settings)[1].right])
-    append_claim(ledger, "follow", f"does tuning the base '{base}' gain accuracy, even if a right first line is enough for the base?", *as_score(gain).values(), [r["job"]["seed"] for r in results],
-                 verdict(gain, 0, "above"), TOY, "accuracy gained")
+    append_claim(ledger, "follow", f"does tuning the base '{base}' gain accuracy, even if a right first line is enough for the base?", *as_score(gain).values(),
+                 [r["job"]["seed"] for r in results], verdict(gain, 0, "above"), TOY, "accuracy gained")
 
 # %% ../nbs/50_figures.ipynb #bdad212d
 def claim_cost(ledger:Path, rows:list[dict], by_base:dict):

@@ -78,4 +78,5 @@ def add_file_options(sub:dict):
     k.add_argument("log", help="event log of `generate`")
     for p in (t, k): p.add_argument("--base", help="few, many or small; a full Hub name; or NAME=LICENCE")
     k.add_argument("--title", help="one line"); k.add_argument("--licence", help="id of the licence offered for the data, such as apache-2.0")
-    k.add_argument("--seeds-licence", help="id of the seed tasks' licence"); k.add_argument("--out", help="file for the card (.md)"); k.add_argument("--check", metavar="FILE", help="check this card instead of writing one")
+    k.add_argument("--seeds-licence", help="id of the seed tasks' licence"); k.add_argument("--out", help="file for the card (.md)")
+    k.add_argument("--check", metavar="FILE", help="check this card instead of writing one")

@@ -190,7 +190,8 @@ def save_tuned(folder:Path, model, tokenizer, card:Card):
         for old in [*folder.glob("*model*.safetensors"), *folder.glob("adapter_config.json")]: old.unlink()
         for file in beside.iterdir(): os.replace(file, folder/file.name)
         beside.rmdir()
-    except (OSError, SafetensorError) as e: raise OSError(f"{folder}: the tuned model was not written ({first_line(e)}); free some space and run again, it goes on from its last checkpoint") from e
+    except (OSError, SafetensorError) as e: raise OSError(f"{folder}: the tuned model was not written ({first_line(e)}); free some space and run again, "
+                                                          "it goes on from its last checkpoint") from e
     with replacing(folder/CARD) as p: p.write_text(json.dumps(asdict(card), indent=1), encoding="utf-8")
 
 # %% ../nbs/33_finetuning.ipynb #df4a3980

@@ -62,7 +62,8 @@ def generate_text(
     ids = [tokenizer(p).input_ids for p in prompts]
     for i, p in enumerate(ids):
         if not p: raise ValueError(f"prompt {i + 1} of {len(ids)} is empty")
-        if len(p) + max_new_tokens > context_length(model): raise ValueError(f"prompt {i + 1} has {len(p)} tokens; with {max_new_tokens} for the answer that is over the model's {context_length(model)}")
+        if len(p) + max_new_tokens > context_length(model):
+            raise ValueError(f"prompt {i + 1} has {len(p)} tokens; with {max_new_tokens} for the answer that is over the model's {context_length(model)}")
     order, written, share = sorted(range(len(ids)), key=lambda i: len(ids[i])), {}, can_share(model)
     for chunk in (order[i:i + batch_size] for i in range(0, len(order), batch_size)):
         written |= zip(chunk, greedy(model, [ids[i] for i in chunk], tokenizer.eos_token_id, max_new_tokens, share))

@@ -79,7 +79,8 @@ def run_job(folder:Path, job:dict, on_progress=None)->dict:
     template, records = get_template(job["template"]), read_records(folder / "data.jsonl")
     tests = {p: prompts_of(test_items(job["per_family"], job["test_seed"], p), job["template"]) for p in ("seen", "held-out")}
     out = folder / "models" / f"{job['base']}-{job['seed']}"
-    card = tune(job["base"], records, template, out, epochs=job["epochs"], learning_rate=job["learning_rate"], blend=job["blend"], batch_size=job["batch_size"], method=job["method"], rank=job["rank"], seed=job["seed"], on_progress=on_progress)
+    card = tune(job["base"], records, template, out, epochs=job["epochs"], learning_rate=job["learning_rate"], blend=job["blend"], batch_size=job["batch_size"],
+                method=job["method"], rank=job["rank"], seed=job["seed"], on_progress=on_progress)
     model, tokenizer = load_tuned(out, template)
     result = dict(job=job, card=asdict(card), answers={p: generate_text(model, tokenizer, prompts, 72) for p, prompts in tests.items()})
     if job["seed"] == 0: result["untuned"] = generate_text(*load_base(job["base"]), tests["seen"], 72)

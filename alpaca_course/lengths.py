@@ -90,7 +90,8 @@ def coupled_positions(how:Written, rng:random.Random, digits:int, n:int)->tuple|
     if 0 < how.scattered < n: raise ValueError(f"a text of {n} characters needs at least {n} scattered positions, got {how.scattered}")
     if how.scattered: return tuple(sorted(rng.sample(range(how.scattered), n)))
     if not (how.operands or how.answers): return None
-    if how.labels or how.backwards or how.interleaved or not how.padded: raise ValueError("coupled positions are made for padded answers without labels, units last, numbers one after the other; switch the other options off")
+    if how.labels or how.backwards or how.interleaved or not how.padded:
+        raise ValueError("coupled positions are made for padded answers without labels, units last, numbers one after the other; switch the other options off")
     high_to_low = range(digits - 1, -1, -1)
     prompt = [*(9 * i for i in high_to_low), 7, *(9 * i + 1 for i in high_to_low), 8] if how.operands else range(7 - 2 * digits, 9)
     steps = range(9, 9 + 9 * digits)
@@ -148,8 +149,10 @@ def why_effects(runs:list[dict], size:int=5)->list[ClaimResult]:
     note = f"One small model, trained on {min(TRAINED)} to {max(TRAINED)} digits; other sizes, tasks and training mixes may fail for other reasons."
     say = lambda what, v, seeds: ClaimResult("ood-why", what, *v[:3], v.n, seeds, verdict(v, 0), note, "difference of shares")
     base = find_runs(runs, SCRATCHPAD)
-    results = [say(f"{size} digits: right answers with coupled positions, less the very same text with plain ones", effect(runs, REPAIRS[5], size, REPAIRS[8]), len(find_runs(runs, REPAIRS[5])))]
-    results += [say(f"{size} digits: right answers with {c.name}, less the plain scratchpad", effect(runs, c, size), len(find_runs(runs, c))) for c in [*INTERVENTIONS, REPAIRS[0], REPAIRS[5]]]
+    results = [say(f"{size} digits: right answers with coupled positions, less the very same text with plain ones", effect(runs, REPAIRS[5], size, REPAIRS[8]),
+                   len(find_runs(runs, REPAIRS[5])))]
+    results += [say(f"{size} digits: right answers with {c.name}, less the plain scratchpad", effect(runs, c, size), len(find_runs(runs, c)))
+                for c in [*INTERVENTIONS, REPAIRS[0], REPAIRS[5]]]
     longest, measured = over_seeds(base, max(TRAINED)), over_seeds(base, size)
     predicted = Interval(*(piled_up(v, max(TRAINED), size) for v in longest[:3]), longest.n)
     missing = difference(predicted, measured)

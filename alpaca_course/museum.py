@@ -286,7 +286,8 @@ def nothing_to_learn(parts):
 def minus_two(parts): return [(list(p + a) + [0], [-100] * (len(p) - 2) + list((p + a)[len(p) - 2:]) + [0]) for p, a in parts]
 
 # %% ../nbs/20_museum.ipynb #a227f982
-@exhibit("rows without an end", "an answer too long for its row lost the end token, and models did not learn to stop; here such a row is skipped and counted", "tloen/alpaca-lora: issue 118; an earlier version of this course",
+@exhibit("rows without an end", "an answer too long for its row lost the end token, and models did not learn to stop; here such a row is skipped and counted",
+         "tloen/alpaca-lora: issue 118; an earlier version of this course",
     [((1, 2), (4, 5, 6, 7, 8, 9)), ((1, 2), (8,))], [None, ([1, 2, 8, 0], [-100, -100, 8, 0])], our_rows)
 def rows_without_an_end(parts): return [((list(p) + list(a) + [0])[:6], ([-100] * len(p) + list(a) + [0])[:6]) for p, a in parts]
 

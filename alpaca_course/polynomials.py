@@ -73,7 +73,8 @@ def majority(examples:list[Example])->dict[int, Interval]:
 # %% ../nbs/45_polynomials.ipynb #c08a85e8
 TERMS, MORE = (1, 2, 3, 4), (5, 6) # learnt from, and beyond
 PLAN = Plan(steps=600)
-WHOLE = [Condition("whole numbers, steps", Polynomials(True, 0), PLAN, sizes=TERMS), Condition("whole numbers, direct", Polynomials(False, 0), replace(PLAN, steps=690), sizes=TERMS)]
+WHOLE = [Condition("whole numbers, steps", Polynomials(True, 0), PLAN, sizes=TERMS),
+         Condition("whole numbers, direct", Polynomials(False, 0), replace(PLAN, steps=690), sizes=TERMS)]
 MODULO = [Condition("modulo 10, steps", Polynomials(), PLAN, sizes=TERMS), Condition("modulo 10, direct", Polynomials(False), replace(PLAN, steps=640), sizes=TERMS)]
 POLYNOMIALS = MODULO + WHOLE
 

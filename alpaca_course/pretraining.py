@@ -69,7 +69,8 @@ def new_model(recipe:Recipe):
     from transformers import LlamaConfig, LlamaForCausalLM
     torch.manual_seed(recipe.seed)
     return LlamaForCausalLM(LlamaConfig(vocab_size=recipe.vocabulary, hidden_size=recipe.hidden, intermediate_size=recipe.feedforward, num_hidden_layers=recipe.layers,
-        num_attention_heads=recipe.heads, num_key_value_heads=recipe.heads, max_position_embeddings=512, tie_word_embeddings=True, bos_token_id=None, eos_token_id=0, pad_token_id=1, attn_implementation="eager"))
+        num_attention_heads=recipe.heads, num_key_value_heads=recipe.heads, max_position_embeddings=512, tie_word_embeddings=True, bos_token_id=None, eos_token_id=0,
+        pad_token_id=1, attn_implementation="eager"))
 
 # %% ../nbs/36_pretraining.ipynb #77822858
 def rows_of(tokenizer, stream:Iterator[str], length:int)->Iterator[list[int]]:
@@ -121,7 +122,8 @@ def new_optimizers(model)->list:
     import torch
     inner = {name: p for name, p in model.named_parameters() if p.ndim == 2 and "embed" not in name}
     rest = [p for name, p in model.named_parameters() if name not in inner]
-    return [torch.optim.Muon(inner.values(), lr=0., weight_decay=.1, momentum=.95, adjust_lr_fn="match_rms_adamw"), torch.optim.AdamW(rest, lr=0., betas=(.9, .95), weight_decay=0, fused=True)]
+    return [torch.optim.Muon(inner.values(), lr=0., weight_decay=.1, momentum=.95, adjust_lr_fn="match_rms_adamw"),
+            torch.optim.AdamW(rest, lr=0., betas=(.9, .95), weight_decay=0, fused=True)]
 
 # %% ../nbs/36_pretraining.ipynb #9acf6b69
 def train_step(model, optimizers:list, batch:list[list[int]], rate:float)->float:
@@ -180,15 +182,18 @@ def file_hash(path:Path)->str:
 def model_card(name:str, recipe:Recipe, measured:dict, sha256:str, tokens:int)->str:
     "Markdown card of a base: what it is, how it was made, what was measured, and what it falls short of."
     sheets = f", {recipe.sheets:.0%} of the documents unanswered question sheets" if recipe.sheets else ""
-    lines = [f"# The base model `{name}`", "", f"A Llama of {recipe.layers} layers and width {recipe.hidden}, trained from scratch on the course's invented world. It speaks about nothing else.", "",
-             f"- Made by: `alpaca-course base {name}` (seed {recipe.seed}, {recipe.steps} steps, {tokens / 1e6:.1f}M tokens; trunk of {recipe.trunk_steps} steps in few wrappers, then '{recipe.wrappers}'{sheets})",
+    lines = [f"# The base model `{name}`", "",
+             f"A Llama of {recipe.layers} layers and width {recipe.hidden}, trained from scratch on the course's invented world. It speaks about nothing else.", "",
+             f"- Made by: `alpaca-course base {name}` (seed {recipe.seed}, {recipe.steps} steps, {tokens / 1e6:.1f}M tokens; trunk of {recipe.trunk_steps} steps in few wrappers, "
+             f"then '{recipe.wrappers}'{sheets})",
              f"- Weights: bfloat16, SHA-256 `{sha256}`", "- Data: generated text, no person, no licence of others; the model is under the project's Apache-2.0 licence", "",
              "| measured | share | 95 % interval | right / asked | wanted | reached |", "|---|---|---|---|---|---|"]
     counts = {"facts completed": measured["facts"], "own-format accuracy": measured["own_format"], "zero-shot accuracy in the Alpaca template": measured["zero_shot"]}
     for what, figure, bound, passed in gate(measured, recipe.wrappers):
         k = counts.get(what); i = k and wilson(*k)
         lines.append(f"| {what} | {figure:.3g} | {f'{i.low:.3f} to {i.high:.3f}' if k else '-'} | {f'{k[0]} / {k[1]}' if k else '-'} | {bound} | {'yes' if passed else '**no**'} |")
-    unbound = {"zero-shot, right first line enough": measured["zero_shot_first_line"]} | ({} if recipe.wrappers == "few" else {"zero-shot accuracy in the Alpaca template": measured["zero_shot"]})
+    unbound = {"zero-shot, right first line enough": measured["zero_shot_first_line"]} | (
+        {} if recipe.wrappers == "few" else {"zero-shot accuracy in the Alpaca template": measured["zero_shot"]})
     for what, k in unbound.items(): lines.append(f"| {what} | {k[0] / k[1]:.3g} | {wilson(*k).low:.3f} to {wilson(*k).high:.3f} | {k[0]} / {k[1]} | no bound | - |")
     weak = [f"{n} {k}/{of}" for n, (k, of) in measured["families"].items() if k < .8 * of]
     return "\n".join(lines + ["", f"Families below 0.80 in its own format: {', '.join(weak) or 'none'}.", ""])
@@ -222,7 +227,8 @@ def save_base(name:str, recipe:Recipe, model, tokenizer, out:Path, losses:list[f
     reloaded = load_base(folder)  # measure what is shipped, not what was in memory
     measured = measure_base(lambda prompts: generate_text(*reloaded, prompts, 64), recipe.wrappers)
     sha256, tokens = file_hash(folder / "model.safetensors"), recipe.steps * recipe.rows * recipe.length
-    about = dict(recipe=asdict(recipe), tokens=tokens, sha256=sha256, measured=measured, losses=[round(sum(losses[i:i + 50]) / len(losses[i:i + 50]), 4) for i in range(0, len(losses), 50)])
+    about = dict(recipe=asdict(recipe), tokens=tokens, sha256=sha256, measured=measured,
+                 losses=[round(sum(losses[i:i + 50]) / len(losses[i:i + 50]), 4) for i in range(0, len(losses), 50)])
     (folder / "recipe.json").write_text(json.dumps(about, indent=1) + "\n")
     (folder / "README.md").write_text(model_card(name, recipe, measured, sha256, tokens))
     return folder

@@ -46,7 +46,8 @@ TRACES = [replace(SCRATCHPAD, name=f"{n:,} worked examples", distinct=n) for n i
 def prices(size:int=4, times:int=5)->list[ClaimResult]:
     "An answer with steps as a multiple of a direct one, in characters, operations and seconds measured here."
     note = "The ratio belongs to this format and this size; the seconds to this machine. A format that writes less per step costs less."
-    return [ClaimResult("scratch-price", f"Addition, {size} digits: {what} of an answer with steps, as a multiple of a direct one", *ratio[:3], ratio.n, 1, verdict(ratio, 1), note, "ratio") for what, ratio in price_ratio(size, times).items()]
+    return [ClaimResult("scratch-price", f"Addition, {size} digits: {what} of an answer with steps, as a multiple of a direct one", *ratio[:3], ratio.n, 1,
+                        verdict(ratio, 1), note, "ratio") for what, ratio in price_ratio(size, times).items()]
 
 # %% ../nbs/44_price.ipynb #de8bb281
 def claim_scratch_price()->ClaimResult:
@@ -67,12 +68,14 @@ class Limits:
     memory: float = 2000. # MB the process may grow by
 
 # %% ../nbs/44_price.ipynb #1ec4295e
-RANGES = {"hidden": (2, 256), "layers": (1, 16), "heads": (1, 16), "feedforward": (2, 1024), "learning_rate": (1e-6, .1), "warmup": (0, 600), "floor": (0, 1), "pool": (2, 26), "scattered": (0, 4000), "steps": (1, None), "characters": (64, None)}
+RANGES = {"hidden": (2, 256), "layers": (1, 16), "heads": (1, 16), "feedforward": (2, 1024), "learning_rate": (1e-6, .1), "warmup": (0, 600), "floor": (0, 1), "pool": (2, 26),
+          "scattered": (0, 4000), "steps": (1, None), "characters": (64, None)}
 
 def read_value(name:str, value, default, limits:Limits):
     "`value` as its field wants it, lists as tuples; `ValueError` for another type or a number out of range."
     if isinstance(default, tuple):
-        if not isinstance(value, (list, tuple)) or len(value) > 64 or not all(type(v) in (bool, int) for v in value): raise ValueError(f"{name} must be a list of whole numbers or of true and false, got {str(value)[:40]}")
+        if not isinstance(value, (list, tuple)) or len(value) > 64 or not all(type(v) in (bool, int) for v in value):
+            raise ValueError(f"{name} must be a list of whole numbers or of true and false, got {str(value)[:40]}")
         return tuple(value)
     if type(value) is int and type(default) is float: value = float(value)
     if type(value) is not type(default): raise ValueError(f"{name} must be {type(default).__name__}, got {str(value)[:40]!r}")
@@ -99,13 +102,14 @@ def plain_data(entry:dict)->dict:
 
 # %% ../nbs/44_price.ipynb #4c34fba4
 def read_entry(entry:dict, limits:Limits=Limits())->Condition:
-    "The condition that an entry describes: `{'written': {...}, 'shape': {...}, 'plan': {...}, 'sizes': [...]}`, all optional; `ValueError` in one sentence for anything that is not allowed."
+    "The condition that an entry describes: `{'written': {...}, 'shape': {...}, 'plan': {...}, 'sizes': [...]}`, all optional; `ValueError` in one sentence for anything else."
     if not isinstance(entry, dict): raise ValueError(f"an entry is plain data, a dictionary; got {type(entry).__name__}: functions and models are not accepted")
     entry = plain_data(entry)
     for name in entry:
         if name not in ("written", "shape", "plan", "sizes"): raise ValueError(f"an entry has no part {name!r}; there are: written, shape, plan, sizes")
     sizes = read_value("sizes", entry.get("sizes", (1, 2, 3, 4, 4)), (), limits)
-    if not sizes or not all(type(s) is int and 1 <= s <= limits.digits for s in sizes): raise ValueError(f"sizes must be between 1 and {limits.digits}: nothing longer may be learnt from; got {sizes}")
+    if not sizes or not all(type(s) is int and 1 <= s <= limits.digits for s in sizes):
+        raise ValueError(f"sizes must be between 1 and {limits.digits}: nothing longer may be learnt from; got {sizes}")
     plan = read_part(Plan, {"steps": limits.steps, **entry.get("plan", {})} if isinstance(entry.get("plan", {}), dict) else entry["plan"], limits, ("seed",))
     condition = Condition("entry", read_part(Written, entry.get("written", {}), limits), plan, read_part(Shape, entry.get("shape", {}), limits), sizes)
     return check_entry(condition, limits)
@@ -115,7 +119,8 @@ def check_entry(condition:Condition, limits:Limits)->Condition:
     "The condition itself; `ValueError` when its parts do not fit together, or its model or texts are too large."
     shape = condition.shape
     if shape.hidden % (2 * shape.heads): raise ValueError(f"hidden must be a multiple of 2 x heads, got {shape.hidden} and {shape.heads}")
-    if not all(type(r) is bool for r in shape.rope) or not all(type(w) is int and 0 <= w <= 4096 for w in shape.window): raise ValueError("rope takes true or false for each layer, window whole numbers from 0 to 4096")
+    if not all(type(r) is bool for r in shape.rope) or not all(type(w) is int and 0 <= w <= 4096 for w in shape.window):
+        raise ValueError("rope takes true or false for each layer, window whole numbers from 0 to 4096")
     weights = sum(p.numel() for p in untrained(shape, 0).parameters())
     solver_optimizers(new_solver(Shape(2, 1, 1, 2)), condition.plan) # complains about an unknown optimiser
     if weights > limits.parameters: raise ValueError(f"the model has {weights:,} weights, {limits.parameters:,} are allowed; make hidden, layers or feedforward smaller")
@@ -154,7 +159,8 @@ class OodScore:
         memory = "not measured on this system" if self.memory is None else f"{self.memory:.0f} MB above the start"
         return "\n".join([f"right at {self.digits} digits: {self.score}, {len(self.seeds)} seed(s), decoded by the scorer, compared with its own sums",
                           *(f"  {k} digits: {v}" for k, v in self.shares.items()),
-                          f"used: {self.bill['parameters']:,} weights, {self.bill['steps']} steps, {self.bill['characters']:,} characters, {self.bill['flops'] / 1e12:.2f} TFLOP a seed; {self.seconds:.0f} s of processor time, peak memory {memory}"])
+                          f"used: {self.bill['parameters']:,} weights, {self.bill['steps']} steps, {self.bill['characters']:,} characters, "
+                          f"{self.bill['flops'] / 1e12:.2f} TFLOP a seed; {self.seconds:.0f} s of processor time, peak memory {memory}"])
 
 # %% ../nbs/44_price.ipynb #582cfcab
 def watch_limits(limits:Limits, begun:float, memory:float|None):

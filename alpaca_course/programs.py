@@ -83,7 +83,8 @@ def load_solver(folder:Path|None=None):
     from safetensors.torch import load_file
     folder = Path(folder or data_folder() / MODEL)
     recipe = json.loads((folder / "recipe.json").read_text(encoding="utf-8"))
-    if file_hash(folder / "model.safetensors") != recipe["sha256"]: raise ValueError(f"{folder / 'model.safetensors'} is not the file that recipe.json describes; make both again with `python benchmarks/programs.py`")
+    if file_hash(folder / "model.safetensors") != recipe["sha256"]: raise ValueError(f"{folder / 'model.safetensors'} is not the file that recipe.json describes; "
+                                                                                     "make both again with `python benchmarks/programs.py`")
     weights = {name: w.float() for name, w in load_file(folder / "model.safetensors").items()}
     model = untrained(Shape(**recipe["shape"]), 0)
     model.load_state_dict(weights | {"lm_head.weight": weights["model.embed_tokens.weight"]})
@@ -96,7 +97,8 @@ def solver_card(recipe:dict)->str:
     rows = [f"| {lines} | {wilson(*k).estimate:.3f} | {wilson(*k).low:.3f} to {wilson(*k).high:.3f} | {k[0]} / {k[1]} |" for lines, k in recipe["right"].items()]
     return "\n".join(["# A model that runs small programs row by row", "",
         f"A Llama of {bill['parameters']:,} weights, trained from scratch on generated programs and their traces from the real interpreter. It can do nothing else.", "",
-        f"- Made by: `python benchmarks/programs.py` (condition 'trace', seed {plan['seed']}, chosen before any result; {plan['steps']} steps, {bill['characters'] / 1e6:.2f}M characters, {bill['seconds']:.0f} s of one core)",
+        f"- Made by: `python benchmarks/programs.py` (condition 'trace', seed {plan['seed']}, chosen before any result; {plan['steps']} steps, "
+        f"{bill['characters'] / 1e6:.2f}M characters, {bill['seconds']:.0f} s of one core)",
         f"- Weights: float16, SHA-256 `{recipe['sha256']}`", "- Data: generated programs, no person, no licence of others; the model is under the project's Apache-2.0 licence", "",
         "Measured as shipped, on programs not trained on; trained on 6 to 9 lines, longer ones are beyond its training.", "",
         "| lines | right answers | 95 % interval | right / asked |", "|---|---|---|---|", *rows, ""])
@@ -157,8 +159,10 @@ def claim_programs(runs:list[dict]|None=None)->ClaimResult:
     runs = read_runs(data_folder() / RUNS) if runs is None else runs
     ours, theirs = ([joined(r) for r in find_runs(runs, c)] for c in (TRACE, WORK))
     gap = difference(over_runs(ours, "all"), over_runs(theirs, "all"))
-    return ClaimResult("scratchpad", "Programs of 6 to 9 lines: right answers with a trace less direct, at least as much reading and training work", *gap[:3], gap.n, min(len(ours), len(theirs)), verdict(gap, 0),
-                       "A model of 200,000 weights, one-digit values, an addressed spelling made for it; it says nothing about large models or real programs.", "difference of shares")
+    return ClaimResult("scratchpad", "Programs of 6 to 9 lines: right answers with a trace less direct, at least as much reading and training work", *gap[:3], gap.n,
+                       min(len(ours), len(theirs)), verdict(gap, 0),
+                       "A model of 200,000 weights, one-digit values, an addressed spelling made for it; it says nothing about large models or real programs.",
+                       "difference of shares")
 
 # %% ../nbs/47_programs.ipynb #66202762
 def read_tried(path=None)->list[dict]:

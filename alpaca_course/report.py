@@ -184,7 +184,8 @@ def draw_families(ax, families:dict):
             x = score['estimate']
             ax.errorbar(x, y + dy, xerr=[[x - score['low']], [score['high'] - x]], fmt='o', color=color, mfc=fill, markersize=5, linewidth=1)
         ax.plot(seeds, [y - 0.16]*len(seeds), '|', color=GRAY, markersize=8)
-    ax.set(yticks=range(len(rows)), yticklabels=[label(row[0], 16) for row in rows], xlim=(-0.02, 1.02), ylim=(len(rows) - 0.4, -0.6), xlabel="share of answers right (95 % interval)")
+    ax.set(yticks=range(len(rows)), yticklabels=[label(row[0], 16) for row in rows], xlim=(-0.02, 1.02), ylim=(len(rows) - 0.4, -0.6),
+           xlabel="share of answers right (95 % interval)")
     ax.grid(axis='y', linewidth=0.3, color=GRAY)
 
 # %% ../nbs/38_report.ipynb #344a2ee0
@@ -239,7 +240,8 @@ def draw_pairs(ax, pairs:list):
         left = 0
         for key, color, hatch in [('wins', BLUE, ''), ('ties', 'none', '..'), ('losses', ORANGE, '//')]:
             ax.barh(y, votes[key]/n, left=left, color=color, hatch=hatch, edgecolor=INK, linewidth=0.6, height=0.6, label=None if y else key)
-            if votes[key]/n > 0.06: ax.text(left + votes[key]/n/2, y, votes[key], ha='center', va='center', bbox={'boxstyle': 'round,pad=0.15', 'fc': 'white', 'ec': 'none'}, color='black')
+            if votes[key]/n > 0.06: ax.text(left + votes[key]/n/2, y, votes[key], ha='center', va='center',
+                                            bbox={'boxstyle': 'round,pad=0.15', 'fc': 'white', 'ec': 'none'}, color='black')
             left += votes[key]/n
     ax.set(yticks=range(len(rows)), yticklabels=[row[0] for row in rows], xlim=(0, 1), ylim=(len(rows) - 0.4, -0.6), xlabel="share of pairs")
     ax.legend(ncols=3, loc='lower center', bbox_to_anchor=(0.5, 1))
@@ -248,7 +250,8 @@ def draw_pairs(ax, pairs:list):
 def pairs_words(pairs:list)->str:
     "Each comparison in words: wins, ties, losses, flips and the sign test."
     if not pairs: return "No answers were compared in this run."
-    return " ".join(f"{p['first']} against {p['second']}, {p['n']} pairs: {p['wins']} wins, {p['ties']} ties, {p['losses']} losses, {p['flips']} flips, sign test p {p_value(p['p'])}." for p in pairs)
+    return " ".join(f"{p['first']} against {p['second']}, {p['n']} pairs: {p['wins']} wins, {p['ties']} ties, {p['losses']} losses, {p['flips']} flips, "
+                    f"sign test p {p_value(p['p'])}." for p in pairs)
 
 # %% ../nbs/38_report.ipynb #c2f5375e
 def p_value(p:float)->str:
@@ -359,12 +362,14 @@ def pictures(results:dict)->dict:
     "Every picture of the page by name, as inline SVG with its description."
     bases, diversity = results['bases'], results['diversity']
     kinds = sorted(([name, n] for name, n in diversity['families'].items() if n), key=lambda row: (-row[1], row[0]))
-    return {'waterfall': picture(lambda ax, rows: draw_counts(ax, rows, "tasks left"), results['waterfall'], waterfall_words(results['waterfall']), 0.9 + 0.33*len(results['waterfall'])),
+    return {'waterfall': picture(lambda ax, rows: draw_counts(ax, rows, "tasks left"), results['waterfall'], waterfall_words(results['waterfall']),
+                                 0.9 + 0.33*len(results['waterfall'])),
             'scores': picture(draw_scores, bases, scores_words(bases), 0.9 + 0.36*len(score_rows(bases))),
             'families': {name: picture(draw_families, b['families'], families_words(name, b['families']), 0.9 + 0.27*len(b['families'])) for name, b in bases.items()},
             'losses': picture(draw_losses, bases, losses_words(bases)),
             'kinds': picture(draw_counts, kinds, counts_words("Records of each family", kinds), 0.9 + 0.25*len(kinds)),
-            'first_words': picture(draw_counts, diversity['first_words'][:12], counts_words("First words", diversity['first_words'][:12]), 0.9 + 0.25*len(diversity['first_words'][:12])),
+            'first_words': picture(draw_counts, diversity['first_words'][:12], counts_words("First words", diversity['first_words'][:12]),
+                                   0.9 + 0.25*len(diversity['first_words'][:12])),
             'pairwise': picture(draw_pairs, results['pairwise'], pairs_words(results['pairwise']), 1.1 + 1.0*len(results['pairwise'])) if results['pairwise'] else ''}
 
 # %% ../nbs/38_report.ipynb #53c73e63

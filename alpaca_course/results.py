@@ -41,8 +41,8 @@ EXAMPLE['bases'] = {'few': {
                  'past': {'base': {'k': 3, 'n': 50}, 'tuned': {'k': [40, 41, 41], 'n': 50}}, 'story': {'base': {'k': 0, 'n': 50}, 'tuned': {'k': [16, 18, 17], 'n': 50}}}}}
 
 # %% ../nbs/37_results.ipynb #26b61776
-EXAMPLE['samples'] = [{'base_name': 'few', 'family': 'fact', 'instruction': 'What color is the wugo?', 'input': '', 'expected': 'red', 'base': 'What color is the', 'tuned': 'The wugo is red.',
-                       'teacher': 'The wugo is green.', 'base_ok': False, 'tuned_ok': True, 'teacher_ok': False}]
+EXAMPLE['samples'] = [{'base_name': 'few', 'family': 'fact', 'instruction': 'What color is the wugo?', 'input': '', 'expected': 'red', 'base': 'What color is the',
+                       'tuned': 'The wugo is red.', 'teacher': 'The wugo is green.', 'base_ok': False, 'tuned_ok': True, 'teacher_ok': False}]
 EXAMPLE['pairwise'] = [{'first': 'tuned', 'second': 'teacher', 'n': 120, 'wins': 25, 'ties': 60, 'losses': 35, 'flips': 29, 'p': 0.245,
                         'shown_first': {'wins': 40, 'ties': 40, 'losses': 40}, 'shown_second': {'wins': 27, 'ties': 45, 'losses': 48}, 'judge_agreement': {'k': 44, 'n': 70}}]
 EXAMPLE['compute'] = [{'what': 'tuning, few', 'unit': 'seconds', 'predicted': 8.0, 'measured': 9.0, 'low': 8.9, 'high': 9.2, 'n': 3, 'note': 'range over the seeds'}]
@@ -143,7 +143,8 @@ def base_contradictions(where:str, base:dict)->list[str]:
     found = [f"{where}.{s}: expected low <= estimate <= high" for s in scores if s in base and not base[s]['low'] <= base[s]['estimate'] <= base[s]['high']]
     found += [f"{where}.{key}: expected one for each of {len(base['seeds'])} seeds" for key in ('losses', 'seconds') if len(base[key]) != len(base['seeds'])]
     for name, family in base['families'].items():
-        if family['base']['k'] > family['base']['n'] or any(k > family['tuned']['n'] for k in family['tuned']['k']): found.append(f"{where}.families.{name}: more right answers than questions")
+        if family['base']['k'] > family['base']['n'] or any(k > family['tuned']['n'] for k in family['tuned']['k']):
+            found.append(f"{where}.families.{name}: more right answers than questions")
         if len(family['tuned']['k']) != len(base['seeds']): found.append(f"{where}.families.{name}.tuned.k: expected one count for each of {len(base['seeds'])} seeds")
     return found
 

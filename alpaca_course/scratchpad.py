@@ -92,8 +92,10 @@ class Shape:
 # %% ../nbs/41_scratchpad.ipynb #07a6b26a
 def shape_settings(shape:Shape)->dict:
     "The arguments that both configuration classes take."
-    return dict(vocab_size=len(CHARACTERS), hidden_size=shape.hidden, intermediate_size=shape.feedforward, num_hidden_layers=shape.layers, num_attention_heads=shape.heads, num_key_value_heads=shape.heads,
-                max_position_embeddings=4096, tie_word_embeddings=True, bos_token_id=None, eos_token_id=NUMBERS[END], pad_token_id=NUMBERS[PAD], rope_parameters=dict(rope_type="default", rope_theta=10000.))
+    return dict(vocab_size=len(CHARACTERS), hidden_size=shape.hidden, intermediate_size=shape.feedforward, num_hidden_layers=shape.layers, num_attention_heads=shape.heads,
+                num_key_value_heads=shape.heads,
+                max_position_embeddings=4096, tie_word_embeddings=True, bos_token_id=None, eos_token_id=NUMBERS[END], pad_token_id=NUMBERS[PAD],
+                rope_parameters=dict(rope_type="default", rope_theta=10000.))
 
 # %% ../nbs/41_scratchpad.ipynb #cb373fb4
 def untrained(shape:Shape, seed:int):
@@ -106,7 +108,8 @@ def untrained(shape:Shape, seed:int):
     if not len(rope) == len(window) == shape.layers: raise ValueError(f"rope and window need one entry for each of the {shape.layers} layers, got {len(rope)} and {len(window)}")
     if len(set(window) - {0}) > 1: raise ValueError(f"all windows must have one width (or 0), got {window}")
     kinds = ["sliding_attention" if w else "full_attention" for w in window]
-    return SmolLM3ForCausalLM(SmolLM3Config(**shape_settings(shape), no_rope_layers=[int(r) for r in rope], use_sliding_window=any(window), sliding_window=max(window) or None, layer_types=kinds))
+    return SmolLM3ForCausalLM(SmolLM3Config(**shape_settings(shape), no_rope_layers=[int(r) for r in rope], use_sliding_window=any(window),
+                                            sliding_window=max(window) or None, layer_types=kinds))
 
 # %% ../nbs/41_scratchpad.ipynb #645ca0f9
 def new_solver(shape:Shape=Shape(), seed:int=0):
@@ -201,7 +204,8 @@ class Solver:
     def flops(self)->float: return 6. * self.parameters * self.computed + self.attention
     def bill(self)->dict:
         "What the run cost, as plain numbers."
-        return dict(parameters=self.parameters, steps=len(self.losses), flops=self.flops, **{k: getattr(self, k) for k in ("examples", "characters", "computed", "learned", "seconds")})
+        return dict(parameters=self.parameters, steps=len(self.losses), flops=self.flops,
+                    **{k: getattr(self, k) for k in ("examples", "characters", "computed", "learned", "seconds")})
 
 # %% ../nbs/41_scratchpad.ipynb #13f8bc3f
 def learn(solver:Solver, optimizers:list, batch:list[Example]):
@@ -314,7 +318,8 @@ def plot_sizes(curves:dict, trained, ax=None, xlabel:str="digits"):
     for i, (name, shares) in enumerate(curves.items()):
         sizes, values = list(shares), list(shares.values())
         spread = [[v.estimate - v.low for v in values], [v.high - v.estimate for v in values]]
-        ax.errorbar([s + .06 * (i - (len(curves) - 1) / 2) for s in sizes], [v.estimate for v in values], spread, marker="os^Dv*"[i % 6], ls=("-", "--", "-.", ":")[i % 4], ms=5, capsize=2, lw=1.2, label=name)
+        ax.errorbar([s + .06 * (i - (len(curves) - 1) / 2) for s in sizes], [v.estimate for v in values], spread, marker="os^Dv*"[i % 6], ls=("-", "--", "-.", ":")[i % 4], ms=5,
+                    capsize=2, lw=1.2, label=name)
     ax.set(xlabel=xlabel, ylabel="share right (95 % interval)", ylim=(-.03, 1.05), xticks=sorted({s for shares in curves.values() for s in shares})); ax.legend(fontsize=8)
     return ax
 

@@ -60,7 +60,8 @@ QUESTIONS = {  # attribute -> how people ask for it
     "size": "How big is {name}?", "job": "What work does {name} do?", "instrument": "What does {name} play?", "pet": "Which pet does {name} have?",
     "region": "In which region is {name}?", "product": "What does {name} sell?", "sight": "What is {name} famous for?", "use": "What is {name} good for?",
     "season": "When does {name} bloom?"}
-ASK_FACT = ["{question}", "What is the {attribute} of {name}?", "Name the {attribute} of {name}.", "I want to know the {attribute} of {name}.", "Tell me the {attribute} of {name}."]
+ASK_FACT = ["{question}", "What is the {attribute} of {name}?", "Name the {attribute} of {name}.", "I want to know the {attribute} of {name}.",
+            "Tell me the {attribute} of {name}."]
 
 # %% ../nbs/05_tasks.ipynb #6201decb
 def read_question(question:str)->tuple[str, str]|None:
@@ -190,7 +191,8 @@ def names_winner(slots:dict, output:str, answer:str)->bool:
     return bool(names) and names[-1] == winner and all(n in names and WORLD.entities[n].facts["size"] == s for n, s in claims)
 
 # %% ../nbs/05_tasks.ipynb #3baee797
-add_family("compare", ["Which is bigger, {name} or {other}?", "Who is the bigger one: {name} or {other}?", "Compare the size of {name} and {other}.", "Say which is larger: {name} or {other}."],
+add_family("compare", ["Which is bigger, {name} or {other}?", "Who is the bigger one: {name} or {other}?", "Compare the size of {name} and {other}.",
+                       "Say which is larger: {name} or {other}."],
            draw_compare, bigger, names_winner)
 
 # %% ../nbs/05_tasks.ipynb #aeed54dd
@@ -216,12 +218,14 @@ def lists_right(slots:dict, output:str, answer:str)->bool:
     return len(names) >= 2 and names <= set(WORLD.having(slots["type"], slots["attribute"], slots["value"]))
 
 # %% ../nbs/05_tasks.ipynb #a7185e03
-add_family("list", ["Name two of type {type} with {attribute} {value}.", "Which two of type {type} have the {attribute} {value}?", "Give me two of type {type} whose {attribute} is {value}.",
-                    "List two of type {type} that have {attribute} {value}."], draw_list, list_two, lists_right)
+add_family("list", ["Name two of type {type} with {attribute} {value}.", "Which two of type {type} have the {attribute} {value}?",
+                    "Give me two of type {type} whose {attribute} is {value}.", "List two of type {type} that have {attribute} {value}."], draw_list, list_two, lists_right)
 
 # %% ../nbs/05_tasks.ipynb #678b1b09
-DESCRIBE = {"animal": "{name} is a {size} {color} {group}. It eats {food}. The home of {name} is {home}.", "person": "{name} works as a {job}. {name} plays the {instrument} and has a {pet}. The home of {name} is {home}.",
-            "town": "{name} is a town in the {region}. It sells {product}. It is famous for its {sight}.", "plant": "{name} is a {color} plant. It blooms in {season}. It is good for {use}. The home of {name} is {home}."}
+DESCRIBE = {"animal": "{name} is a {size} {color} {group}. It eats {food}. The home of {name} is {home}.",
+            "person": "{name} works as a {job}. {name} plays the {instrument} and has a {pet}. The home of {name} is {home}.",
+            "town": "{name} is a town in the {region}. It sells {product}. It is famous for its {sight}.",
+            "plant": "{name} is a {color} plant. It blooms in {season}. It is good for {use}. The home of {name} is {home}."}
 
 def describe(slots:dict)->str|None:
     "All facts about a name in three or four sentences; None for a name that nobody has."
@@ -237,4 +241,5 @@ def describes(slots:dict, output:str, answer:str)->bool:
     return entity.name in output and len(said) >= 3 and said <= set(entity.facts.values())
 
 # %% ../nbs/05_tasks.ipynb #2e062bcc
-add_family("describe", ["Describe {name}.", "What do you know about {name}?", "Write a few sentences about {name}.", "Give me a short portrait of {name}."], draw_name, describe, describes)
+add_family("describe", ["Describe {name}.", "What do you know about {name}?", "Write a few sentences about {name}.", "Give me a short portrait of {name}."],
+           draw_name, describe, describes)

@@ -37,7 +37,8 @@ def read_reply(response)->Reply:
     except (AttributeError, LookupError, TypeError) as error:
         raise UnreadableReply(f"expected a completion, got {str(response)[:60]!r}") from error
     counted = all(n is None or type(n) is int and n >= 0 for n in reply[2:])
-    if not counted or type(reply.text) is not str or type(reply.finish_reason) not in (str, type(None)): raise UnreadableReply(f"expected texts and token counts, got {str(tuple(reply))[:60]}")
+    if not counted or type(reply.text) is not str or type(reply.finish_reason) not in (str, type(None)):
+        raise UnreadableReply(f"expected texts and token counts, got {str(tuple(reply))[:60]}")
     return reply
 
 # %% ../nbs/09_teacher.ipynb #a904215a

@@ -98,7 +98,8 @@ MODEL_TERMS = [
             source="LLaMA's model card, February 2023: 'Non-commercial bespoke license'",
             unchecked="the agreement stood behind a form; its clause on commercial use is known from quotations only"),
     Licence("llama-3.2", "Llama 3.2 Community License", duties=("pass the agreement on", "show 'Built with Llama'",
-            "begin the name of a model trained with it, or with its output, with 'Llama'", "follow the acceptable-use policy", "over 700 million monthly users at its release: ask Meta"), keeps="limits",
+            "begin the name of a model trained with it, or with its output, with 'Llama'", "follow the acceptable-use policy",
+            "over 700 million monthly users at its release: ask Meta"), keeps="limits",
             source="Llama 3.2 Community License Agreement, 25 September 2024, sections 1 and 2",
             unchecked="read in a stored copy of the publisher's repository; the acceptable-use policy was not read"),
     Licence("openai-2023", "OpenAI terms of use (2023)", ("yes", "unknown", "yes", "yes", "no"),
@@ -279,4 +280,5 @@ def claim_terms()->ClaimResult:
     shares = plain + [agreement(parts, ALPACA_STATED, table) for parts in mixtures for table in misreadings([id for _, id in parts])]
     ends = min(shares), max(shares)
     note = f"three purposes of one model; the range is over {len(shares) - len(plain)} single misreadings of our table, not over samples; a third is guessing; no lawyer was asked"
-    return ClaimResult("terms", "Do the limits that Alpaca's authors state follow from the terms of its parts?", min(plain), *ends, len(ALPACA_STATED), 0, verdict(ends, 1/3), note, "share of stated limits")
+    return ClaimResult("terms", "Do the limits that Alpaca's authors state follow from the terms of its parts?", min(plain), *ends, len(ALPACA_STATED), 0, verdict(ends, 1/3), note,
+                       "share of stated limits")

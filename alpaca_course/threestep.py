@@ -223,7 +223,8 @@ class ThreeStep(Harvest):
     def judge(self, event:dict)->list[list]:
         "Read the answer to one step; see `Harvest.judge`."
         step, i = self.plan[event["n"]]
-        if (event.get("step"), event.get("idea")) != (step, i): raise LogError(f"request {event['n']} in the log is for {event.get('step')!r}, but {step!r} follows from the earlier ones: the log was damaged")
+        if (event.get("step"), event.get("idea")) != (step, i):
+            raise LogError(f"request {event['n']} in the log is for {event.get('step')!r}, but {step!r} follows from the earlier ones: the log was damaged")
         tasks = getattr(self, f"judge_{step}")(event, i)
         if self.outcome.requests == len(self.plan): self.next_stage()
         return tasks

@@ -23,7 +23,8 @@ def check_program(source:str)->str:
     "The source itself; `ValueError` for a line outside the little language, so that nothing else is ever run."
     first, *middle, last = source.split("\n") if "\n" in source else (source, "")
     for number, line, *kinds in [(1, first, "first"), *((n, line, "assignment", "header") for n, line in enumerate(middle, 2)), (len(middle) + 2, last, "last")]:
-        if not any(re.fullmatch(GRAMMAR[kind], line, re.ASCII) for kind in kinds): raise ValueError(f"line {number}: {line[:40]!r} is no {' or '.join(kinds)} line of the little language")
+        if not any(re.fullmatch(GRAMMAR[kind], line, re.ASCII) for kind in kinds):
+            raise ValueError(f"line {number}: {line[:40]!r} is no {' or '.join(kinds)} line of the little language")
     return source
 
 # %% ../nbs/46_tracing.ipynb #7c44e7a1
@@ -145,7 +146,8 @@ def draft(rng:random.Random, length:int)->tuple|None:
     lines = []
     while len(lines) < length:
         room = length - len(lines)
-        make = rng.choices([lambda: [random_assignment(rng, state)], lambda: random_if(rng, state, room), lambda: random_while(rng, state, room)], [2, 1.3 * (room > 1), 1.7 * (room > 1)])[0]
+        make = rng.choices([lambda: [random_assignment(rng, state)], lambda: random_if(rng, state, room), lambda: random_while(rng, state, room)],
+                           [2, 1.3 * (room > 1), 1.7 * (room > 1)])[0]
         block = make()
         if not block or block[0] is None: return None
         lines += block; state = run_block(block, state)

@@ -20,7 +20,8 @@ from .tasks import add_family, mentions, same_text
 # %% ../nbs/06_wordgames.ipynb #40352541
 TRAIN_VERBS, TRAIN_NOUNS = ([w for w in words if split_of(w) == "train"] for words in (VERBS, NOUNS))
 WIDE_WORDS = sorted(({v for kind in ATTRIBUTES.values() for values in kind.values() for v in values} | {w for pair in OPPOSITES if split_of(*pair) == "train" for w in pair}
-                    | {f(w) for w in TRAIN_VERBS for f in (str, add_s, past_tense)} | {add_s(w) for w in TRAIN_NOUNS} | {w for w in GOOD + BAD if split_of(w) == "train"} | set(CATEGORIES)) - set(NOUNS))
+                    | {f(w) for w in TRAIN_VERBS for f in (str, add_s, past_tense)} | {add_s(w) for w in TRAIN_NOUNS} | {w for w in GOOD + BAD if split_of(w) == "train"}
+                    | set(CATEGORIES)) - set(NOUNS))
 
 # %% ../nbs/06_wordgames.ipynb #45467f31
 def split_words(split:str, words:list=NOUNS)->list[str]:
@@ -40,16 +41,23 @@ def draw_words(rng:random.Random, split:str)->dict:
 
 # %% ../nbs/06_wordgames.ipynb #77adba43
 WORD_GAMES = {
-    "reverse": (["Reverse the words.", "Write the words backwards, last one first.", "Turn the order of the words around.", "Put these words into the opposite order."], lambda w: " ".join(w[::-1])),
-    "sort": (["Sort the words.", "Put the words in the order of the alphabet.", "Arrange the words from a to z.", "Order these words alphabetically."], lambda w: " ".join(sorted(w))),
-    "upper": (["Write the words in capitals.", "Change the words to capital letters.", "Make every letter of the words a capital.", "Capitals please for these words."], lambda w: " ".join(w).upper()),
+    "reverse": (["Reverse the words.", "Write the words backwards, last one first.", "Turn the order of the words around.", "Put these words into the opposite order."],
+                lambda w: " ".join(w[::-1])),
+    "sort": (["Sort the words.", "Put the words in the order of the alphabet.", "Arrange the words from a to z.", "Order these words alphabetically."],
+             lambda w: " ".join(sorted(w))),
+    "upper": (["Write the words in capitals.", "Change the words to capital letters.", "Make every letter of the words a capital.", "Capitals please for these words."],
+              lambda w: " ".join(w).upper()),
     "count": (["Count the words.", "How many words are there?", "What is the number of words?", "Tell me how many words you see."], lambda w: str(len(w))),
     "first": (["Give the first word.", "Which word comes first?", "What is the first word?", "Take only the word at the start."], lambda w: w[0]),
     "last": (["Give the last word.", "Which word comes last?", "What is the last word?", "Take only the word at the end."], lambda w: w[-1]),
-    "bullets": (["Write the words as a list with dashes.", "Put a dash before each word, one a line.", "Make a list with dashes of the words.", "Show these words as lines with dashes."], lambda w: "\n".join("- " + x for x in w)),
-    "numbered": (["Number the words.", "Write the words as a numbered list.", "Make a list with numbers of the words.", "Show these words as lines with numbers."], lambda w: "\n".join(f"{i}. {x}" for i, x in enumerate(w, 1))),
-    "commas": (["Separate the words with commas.", "Write commas between the words.", "Put a comma after each word but the last.", "Join these words by commas."], lambda w: ", ".join(w)),
-    "brackets": (["Put the words in brackets.", "Write the words between brackets.", "Add brackets around the words.", "Enclose these words in brackets."], lambda w: "[ " + " ".join(w) + " ]"),
+    "bullets": (["Write the words as a list with dashes.", "Put a dash before each word, one a line.", "Make a list with dashes of the words.",
+                 "Show these words as lines with dashes."], lambda w: "\n".join("- " + x for x in w)),
+    "numbered": (["Number the words.", "Write the words as a numbered list.", "Make a list with numbers of the words.", "Show these words as lines with numbers."],
+                 lambda w: "\n".join(f"{i}. {x}" for i, x in enumerate(w, 1))),
+    "commas": (["Separate the words with commas.", "Write commas between the words.", "Put a comma after each word but the last.", "Join these words by commas."],
+               lambda w: ", ".join(w)),
+    "brackets": (["Put the words in brackets.", "Write the words between brackets.", "Add brackets around the words.", "Enclose these words in brackets."],
+                 lambda w: "[ " + " ".join(w) + " ]"),
 }
 
 # %% ../nbs/06_wordgames.ipynb #ac400d5b
@@ -60,7 +68,8 @@ def exact_text(slots:dict, output:str, answer:str)->bool:
 
 # %% ../nbs/06_wordgames.ipynb #35475836
 for game, (asks, rule) in WORD_GAMES.items():
-    add_family(game, [(ask, "{words}") for ask in asks], draw_words, lambda s, rule=rule: rule(s["words"].split()), exact_text if game in ("upper", "bullets", "numbered") else same_text)
+    add_family(game, [(ask, "{words}") for ask in asks], draw_words, lambda s, rule=rule: rule(s["words"].split()),
+               exact_text if game in ("upper", "bullets", "numbered") else same_text)
 
 # %% ../nbs/06_wordgames.ipynb #d7d8b88b
 def draw_chosen(rng:random.Random, split:str)->dict:
@@ -69,9 +78,11 @@ def draw_chosen(rng:random.Random, split:str)->dict:
     return dict(words=" ".join(words[:-1]), word=rng.choice(words[:-1]), new=words[-1])
 
 # %% ../nbs/06_wordgames.ipynb #4fa2dc41
-add_family("remove", [("Remove the word {word}.", "{words}"), ("Write the words without {word}.", "{words}"), ("Leave out {word} from the words.", "{words}"), ("Delete {word} from this list.", "{words}")],
+add_family("remove", [("Remove the word {word}.", "{words}"), ("Write the words without {word}.", "{words}"), ("Leave out {word} from the words.", "{words}"),
+                      ("Delete {word} from this list.", "{words}")],
            draw_chosen, lambda s: " ".join(w for w in s["words"].split() if w != s["word"]))
-add_family("replace", [("Replace {word} with {new}.", "{words}"), ("Change the word {word} to {new}.", "{words}"), ("Write {new} instead of {word}.", "{words}"), ("Swap {word} for {new} in this list.", "{words}")],
+add_family("replace", [("Replace {word} with {new}.", "{words}"), ("Change the word {word} to {new}.", "{words}"), ("Write {new} instead of {word}.", "{words}"),
+                       ("Swap {word} for {new} in this list.", "{words}")],
            draw_chosen, lambda s: " ".join(s["new"] if w == s["word"] else w for w in s["words"].split()))
 
 # %% ../nbs/06_wordgames.ipynb #853e25c4
@@ -80,7 +91,8 @@ def draw_contains(rng:random.Random, split:str)->dict:
     slots = draw_chosen(rng, split)
     return dict(words=slots["words"], word=slots["word"] if rng.random() < .5 else slots["new"])
 
-add_family("contains", [("Is {word} among the words?", "{words}"), ("Do the words contain {word}?", "{words}"), ("Can you find {word} in the words?", "{words}"), ("Does {word} occur in this list?", "{words}")],
+add_family("contains", [("Is {word} among the words?", "{words}"), ("Do the words contain {word}?", "{words}"), ("Can you find {word} in the words?", "{words}"),
+                        ("Does {word} occur in this list?", "{words}")],
            draw_contains, lambda s: "yes" if s["word"] in s["words"].split() else "no")
 
 # %% ../nbs/06_wordgames.ipynb #e78720dd
@@ -98,7 +110,8 @@ def starts_with(slots:dict)->str|None:
     hits = [w for w in slots["words"].split() if w[0] == slots["letter"]]
     return hits[0] if len(hits) == 1 else None
 
-add_family("initial", [("Which word starts with {letter}?", "{words}"), ("Find the word with first letter {letter}.", "{words}"), ("Give the word that starts with {letter}.", "{words}"), ("Pick the word beginning with {letter}.", "{words}")],
+add_family("initial", [("Which word starts with {letter}?", "{words}"), ("Find the word with first letter {letter}.", "{words}"),
+                       ("Give the word that starts with {letter}.", "{words}"), ("Pick the word beginning with {letter}.", "{words}")],
            draw_initial, starts_with)
 
 # %% ../nbs/06_wordgames.ipynb #edebd22a
@@ -107,7 +120,8 @@ def draw_noun(rng:random.Random, split:str)->dict:
     return dict(noun=rng.choice(split_words(split)))
 
 # %% ../nbs/06_wordgames.ipynb #3e1afd67
-add_family("repeat", ["Write {noun} three times.", "Repeat the word {noun} three times.", "Say {noun} three times.", "Three times the word {noun}, please."], draw_noun, lambda s: " ".join([s["noun"]] * 3))
+add_family("repeat", ["Write {noun} three times.", "Repeat the word {noun} three times.", "Say {noun} three times.", "Three times the word {noun}, please."], draw_noun,
+           lambda s: " ".join([s["noun"]] * 3))
 add_family("spell", ["Spell {noun}.", "How do you spell {noun}?", "Spell the word {noun}.", "Give me the letters of {noun}."], draw_noun, lambda s: " ".join(s["noun"]))
 add_family("plural", ["What is the plural of {noun}?", "Write the plural of {noun}.", "One {noun}, two what?", "Make {noun} plural."], draw_noun, lambda s: add_s(s["noun"]))
 
@@ -125,7 +139,8 @@ def draw_category(rng:random.Random, split:str)->dict:
     return dict(noun=noun, groups=f"{groups[0]}, {groups[1]} or {groups[2]}")
 
 # %% ../nbs/06_wordgames.ipynb #6bc14c7e
-add_family("category", ["To which group does {noun} belong: {groups}?", "Is {noun} in the group {groups}?", "Choose the group of {noun}: {groups}.", "Put {noun} into one group: {groups}."],
+add_family("category", ["To which group does {noun} belong: {groups}?", "Is {noun} in the group {groups}?", "Choose the group of {noun}: {groups}.",
+                        "Put {noun} into one group: {groups}."],
            draw_category, lambda s: CATEGORY_OF.get(s["noun"]), lambda s, out, ans: mentions(out, CATEGORIES) == {ans} and len(out.split()) < 12)
 
 # %% ../nbs/06_wordgames.ipynb #6af1a78e
@@ -135,7 +150,8 @@ def draw_opposite(rng:random.Random, split:str)->dict:
     "Slot `adjective`: either side of a pair of the split."
     return dict(adjective=rng.choice(rng.choice([p for p in OPPOSITES if split_of(*p) == split])))
 
-add_family("opposite", ["What is the opposite of {adjective}?", "Write the opposite of {adjective}.", "Which word means the opposite of {adjective}?", "Give me the antonym of {adjective}."],
+add_family("opposite", ["What is the opposite of {adjective}?", "Write the opposite of {adjective}.", "Which word means the opposite of {adjective}?",
+                        "Give me the antonym of {adjective}."],
            draw_opposite, lambda s: OPPOSITE_OF.get(s["adjective"]), adjective=r"[a-z]+")
 
 # %% ../nbs/06_wordgames.ipynb #551e7f59
@@ -156,7 +172,8 @@ def in_the_past(slots:dict)->str|None:
     if len(words) < 3 or words[2] not in THIRD_PERSON: return None
     return " ".join(words[:2] + [THIRD_PERSON[words[2]]] + words[3:])
 
-add_family("past", [("Write the sentence in the past.", "{text}"), ("Change the sentence to the past.", "{text}"), ("Tell it as if it were yesterday.", "{text}"), ("Put this sentence into past tense.", "{text}")], draw_past, in_the_past)
+add_family("past", [("Write the sentence in the past.", "{text}"), ("Change the sentence to the past.", "{text}"), ("Tell it as if it were yesterday.", "{text}"),
+                    ("Put this sentence into past tense.", "{text}")], draw_past, in_the_past)
 
 # %% ../nbs/06_wordgames.ipynb #0d4806ca
 THINGS = "soup film song cake story picture meal walk party room trip game concert show".split()
@@ -173,7 +190,8 @@ def mood(slots:dict)->str|None:
     good, bad = mentions(slots["text"], GOOD), mentions(slots["text"], BAD)
     return None if bool(good) == bool(bad) else "good" if good else "bad"
 
-add_family("mood", [("Is this opinion good or bad?", "{text}"), ("Good or bad?", "{text}"), ("Say good or bad for the opinion.", "{text}"), ("Judge the mood, good or bad.", "{text}")],
+add_family("mood", [("Is this opinion good or bad?", "{text}"), ("Good or bad?", "{text}"), ("Say good or bad for the opinion.", "{text}"),
+                    ("Judge the mood, good or bad.", "{text}")],
            draw_mood, mood, lambda s, out, ans: mentions(out, ["good", "bad"]) == {ans} and len(out.split()) < 12)
 
 # %% ../nbs/06_wordgames.ipynb #fed8b1fb
@@ -190,8 +208,10 @@ def translate(text:str, dictionary:dict)->str|None:
     words = text.split()
     return " ".join(dictionary[w] for w in words) if all(w in dictionary for w in words) else None
 
-add_family("to_zim", [("Translate to Zim.", "{words}"), ("Say it in Zim.", "{words}"), ("How do you say this in Zim?", "{words}"), ("Turn this into Zim.", "{words}")], draw_translation, lambda s: translate(s["words"], ZIM))
-add_family("from_zim", [("Translate from Zim.", "{zim}"), ("What does this Zim text mean?", "{zim}"), ("Say the Zim text in English.", "{zim}"), ("Turn this Zim into English.", "{zim}")], draw_translation, lambda s: translate(s["zim"], ENGLISH))
+add_family("to_zim", [("Translate to Zim.", "{words}"), ("Say it in Zim.", "{words}"), ("How do you say this in Zim?", "{words}"), ("Turn this into Zim.", "{words}")],
+           draw_translation, lambda s: translate(s["words"], ZIM))
+add_family("from_zim", [("Translate from Zim.", "{zim}"), ("What does this Zim text mean?", "{zim}"), ("Say the Zim text in English.", "{zim}"),
+                        ("Turn this Zim into English.", "{zim}")], draw_translation, lambda s: translate(s["zim"], ENGLISH))
 
 # %% ../nbs/06_wordgames.ipynb #989bbefe
 HOW = {"wash": ["Wet the {n}", "Rub the {n} with soap", "Dry the {n}"], "paint": ["Clean the {n}", "Stir the paint", "Brush the paint on the {n}"],
@@ -259,7 +279,8 @@ def says_number(slots:dict, output:str, answer:str)->bool:
     given = {str(v) for v in slots.values()} if "a" in slots else set(slots["numbers"].split(", "))
     return bool(numbers) and numbers[-1] == answer and set(numbers) <= given | {answer}
 
-add_family("add", ["What is {a} plus {b}?", "Add {a} and {b}.", "How much is {a} and {b} together?", "Calculate {a} + {b}."], draw_sum, lambda s: str(int(s["a"]) + int(s["b"])), says_number)
+add_family("add", ["What is {a} plus {b}?", "Add {a} and {b}.", "How much is {a} and {b} together?", "Calculate {a} + {b}."], draw_sum,
+           lambda s: str(int(s["a"]) + int(s["b"])), says_number)
 
 # %% ../nbs/06_wordgames.ipynb #980e625f
 def draw_numbers(rng:random.Random, split:str)->dict:
@@ -268,5 +289,6 @@ def draw_numbers(rng:random.Random, split:str)->dict:
         numbers = ", ".join(map(str, rng.sample(range(21), 3)))
         if split_of(numbers) == split: return dict(numbers=numbers)
 
-add_family("largest", [("Which number is the largest?", "{numbers}"), ("Give the largest number.", "{numbers}"), ("Find the biggest of the numbers.", "{numbers}"), ("Pick the highest number here.", "{numbers}")],
+add_family("largest", [("Which number is the largest?", "{numbers}"), ("Give the largest number.", "{numbers}"), ("Find the biggest of the numbers.", "{numbers}"),
+                       ("Pick the highest number here.", "{numbers}")],
            draw_numbers, lambda s: str(max(map(int, s["numbers"].split(", ")))), says_number)

@@ -85,7 +85,8 @@ def agreed(book, question:str)->dict[int,tuple]:
     by_answer = defaultdict(list)
     for marks in rounds.values():
         for answer, (items, _, comment) in marks.items(): by_answer[answer].append((items, comment))
-    return {a: (found[0][0], next((c for _, c in found if c), "")) for a, found in by_answer.items() if a in unmarked and len(found) > 1 and len({items for items, _ in found}) == 1}
+    return {a: (found[0][0], next((c for _, c in found if c), "")) for a, found in by_answer.items()
+            if a in unmarked and len(found) > 1 and len({items for items, _ in found}) == 1}
 
 def settle(book, question:str, grader:str)->int:
     "Take over the calibration marks on which all agree; returns how many. Answers that somebody marks meanwhile are left alone."
@@ -99,7 +100,7 @@ def settle(book, question:str, grader:str)->int:
 # %% ../../nbs/grading/41_agreement.ipynb #e1071fd1
 @dataclass(frozen=True)
 class ItemFigures:
-    "A rubric item over the marked answers: name, text, points, how often given of how many with a Wilson interval, and the correlation with the other points (None without variation)."
+    "A rubric item over the marked answers: name, text, points, how often given with a Wilson interval, and the correlation with the other points (None without variation)."
     name: str
     text: str
     points: float
@@ -139,7 +140,8 @@ def draw_items(ax, figures:list):
     for y, f in enumerate(figures):
         ax.errorbar(f.given / f.n, y, xerr=[[max(0, f.given / f.n - f.low)], [max(0, f.high - f.given / f.n)]], fmt="o", color=BLUE, capsize=3)
         ax.annotate("" if f.rest is None else f"r = {f.rest:+.2f}", (1.03, y), va="center", annotation_clip=False, fontsize=9)
-    ax.set(yticks=range(len(figures)), yticklabels=[label(f"{f.name} ({signed(f.points)})", 20) for f in figures], xlim=(-.02, 1.02), ylim=(len(figures) - .5, -.5), xlabel=f"share of {figures[0].n if figures else 0} answers, 95 % interval")
+    ax.set(yticks=range(len(figures)), yticklabels=[label(f"{f.name} ({signed(f.points)})", 20) for f in figures], xlim=(-.02, 1.02), ylim=(len(figures) - .5, -.5),
+           xlabel=f"share of {figures[0].n if figures else 0} answers, 95 % interval")
 
 def draw_points(ax, data:tuple):
     "Histogram of (points, maximum): how many answers got how much."

@@ -60,8 +60,10 @@ def pieces(path, found, lines, goals)->list[Piece]:
     return out
 
 # %% ../../nbs/grading/25_answers.ipynb #8554f50f
-ANSWER_LINE = re.compile(r"[\s>#*_(\[]*(?:(?:(?:my|your|student|the|short)\s+)?(?:" + "|".join(sorted(REPLIES - {"a"}, key=len, reverse=True)) + r")(?:\s+(?:text|here|below))?[ \t*_]*(?:[:.)\]\-–—=]+[ \t*_]*|(?=\n|$))|a[*_]*\s?[:=][ \t*_]*)", re.I)
-POINTS = re.compile(r"^\s*[\[(]\s*(?:\d+(?:[.,]\d+)?\s*(?:/\s*\d+)?\s*)?(?:points?|pts?\.?|marks?|p)\s*(?::?\s*\d+)?\s*[\])]\s*[:.\-–—]?|^\s*\d+\s*(?:points|pts)\b\s*[:.]?", re.I)
+ANSWER_LINE = re.compile(r"[\s>#*_(\[]*(?:(?:(?:my|your|student|the|short)\s+)?(?:" + "|".join(sorted(REPLIES - {"a"}, key=len, reverse=True))
+                         + r")(?:\s+(?:text|here|below))?[ \t*_]*(?:[:.)\]\-–—=]+[ \t*_]*|(?=\n|$))|a[*_]*\s?[:=][ \t*_]*)", re.I)
+POINTS = re.compile(r"^\s*[\[(]\s*(?:\d+(?:[.,]\d+)?\s*(?:/\s*\d+)?\s*)?(?:points?|pts?\.?|marks?|p)\s*(?::?\s*\d+)?\s*[\])]\s*[:.\-–—]?"
+                    r"|^\s*\d+\s*(?:points|pts)\b\s*[:.]?", re.I)
 
 def cut_quote(text:str, passage:str)->str:
     "`text` without `passage`, when it begins with it, wraps and small changes allowed."
@@ -80,7 +82,7 @@ def cut_quote(text:str, passage:str)->str:
 COPIED = 84
 
 def drop_copied(text:str, prompt:str, least:int=30)->str:
-    "`text` without the lines and sentences at its beginning, of `least` letters or more, that are the question retyped, slips included; all of it stays when nothing would be left."
+    "`text` without the first lines and sentences of `least` letters or more that are the question retyped, slips included; all of it when nothing would be left."
     asked, rest = plain(prompt), text
     for _ in range(12):
         line, sentence = rest.lstrip("\n").split("\n", 1)[0], re.match(r"[^.?!\n]{25,}[.?!](?=\s)", rest.lstrip("\n"))
@@ -205,7 +207,8 @@ def contradicted(piece:Piece, found:Clues)->bool:
 def without_list_of_questions(lines, goals)->list[Line]:
     "Lines without a list of the questions that has no answers in it, when what is outside is labelled once more."
     full = [i for i, l in enumerate(lines) if l.text.strip()]
-    asked = [max((quote_score(lines[i].text, g), -k) for k, g in enumerate(goals)) if len(plain(lines[i].text)) <= 1.3 * max(len(plain(g.prompt)) for g in goals) else (0., 0) for i in full]
+    asked = [max((quote_score(lines[i].text, g), -k) for k, g in enumerate(goals)) if len(plain(lines[i].text)) <= 1.3 * max(len(plain(g.prompt)) for g in goals)
+             else (0., 0) for i in full]
     runs, run = [], []
     for i, (score, k) in zip([*full, -1], [*asked, (0., 0)]):
         if score >= QUOTED: run.append((i, -k)); continue
@@ -297,7 +300,7 @@ def retold(text:str, goal)->bool:
     return 2 <= len(words) and len(words & set(content(goal.prompt + " " + goal.title))) >= .75 * len(words) and len(text) <= 1.2 * len(goal.prompt)
 
 def own_title(piece, lines, goal)->int:
-    "Index of the line of a piece that is a title or a question in the student's own words, -1 when there is none: a heading, or a label line that ends no sentence or asks, with a blank line and text below."
+    "Index of a piece's line that is a title or question in the student's words, else -1: a heading, or a label line that ends no sentence or asks, blank line and text below."
     rows = [i for i in range(piece.start, piece.end) if lines[i].text.strip()]
     label = label_of(lines[rows[0]].text, lines[rows[0]].kind) if rows else None
     headed = rows and (label or lines[rows[0]].kind == "heading" or quote_score(lines[rows[0]].text, goal) >= QUOTED)
@@ -396,7 +399,8 @@ def surely_none(k, cut, share, lines)->bool:
 def left_over(cut, lines, file, student)->list[Answer]:
     "Rows without a question for text of 25 words or more outside all answers; shorter text is a name or a date."
     texts = [(joined(lines[p.start:p.end]).strip(), p) for p in cut if p.state == 0]
-    return [Answer(file, student, "", text, "", False, span(lines[p.start:p.end]), LEFT) for text, p in texts if len(text.split()) >= 25 and not REFERENCES.match(text.split("\n")[0])]
+    return [Answer(file, student, "", text, "", False, span(lines[p.start:p.end]), LEFT) for text, p in texts
+            if len(text.split()) >= 25 and not REFERENCES.match(text.split("\n")[0])]
 
 # %% ../../nbs/grading/25_answers.ipynb #e91d19ca
 def column_of(header:list[str], goal:Target, goals)->tuple[int,str]:
@@ -428,7 +432,8 @@ def table_answers(rows, goals, file:str)->list[Answer]:
 # %% ../../nbs/grading/25_answers.ipynb #aa15c0de
 def words_in_code(source:str)->str|None:
     "The words of a cell of code that holds no program but comments, strings, strings to print, or plain sentences; None for a program."
-    printed = lambda e: isinstance(e, ast.Call) and getattr(e.func, "id", "") == "print" and e.args and all(isinstance(a, ast.Constant) and isinstance(a.value, str) for a in e.args)
+    printed = lambda e: (isinstance(e, ast.Call) and getattr(e.func, "id", "") == "print" and e.args
+                         and all(isinstance(a, ast.Constant) and isinstance(a.value, str) for a in e.args))
     try: body = ast.parse(source).body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         signs = len(re.findall(r"[=()\[\]{}%]|\b(?:def|import|return|lambda)\b", source))
@@ -462,7 +467,8 @@ def find_answers(
     path, goals = Path(path), targets(assignment)
     document = read_document(path)
     if document.problem and not document.lines: return [Answer(path.name, student, "", "", "", False, "", document.problem)]
-    if document.format == "csv": return table_answers(table_rows(path), goals, path.name) or [Answer(path.name, student, "", "", "", False, "", "a table without rows below its header")]
+    if document.format == "csv":
+        return table_answers(table_rows(path), goals, path.name) or [Answer(path.name, student, "", "", "", False, "", "a table without rows below its header")]
     if document.cells: document = with_markers(document, assignment)
     rows = align(document, goals, path.name, student)
     return [replace(r, problem="; ".join(filter(None, [r.problem, document.problem]))) for r in rows]
@@ -484,7 +490,8 @@ def answers_command(args)->int:
 
 def row_of(answer:Answer, file:str)->dict:
     "The JSON object of an answer, the documented fields first."
-    return dict(file=file, question=answer.question, text=answer.text, aligned_by=answer.aligned_by, sure=answer.sure, student=answer.student, source=answer.source, problem=answer.problem)
+    return dict(file=file, question=answer.question, text=answer.text, aligned_by=answer.aligned_by, sure=answer.sure, student=answer.student,
+                source=answer.source, problem=answer.problem)
 
 # %% ../../nbs/grading/25_answers.ipynb #d6742886
 def named_files(files)->list[tuple[str,str]]:

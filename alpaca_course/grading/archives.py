@@ -132,7 +132,8 @@ def zip_reader(archive, info, caps:Caps):
     def read():
         try:
             with archive.open(info) as file: return file.read(caps.file_bytes + 1)
-        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError, struct.error, ValueError) as e: raise Refused(f"damaged ({' '.join(str(e).split())[:80] or type(e).__name__})") from e
+        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError, struct.error, ValueError) as e:
+            raise Refused(f"damaged ({' '.join(str(e).split())[:80] or type(e).__name__})") from e
     return read
 
 # %% ../../nbs/grading/22_archives.ipynb #91a92023
@@ -172,7 +173,8 @@ def keep(data:bytes, student:str, name:str, out:Path)->tuple[str,str]:
 # %% ../../nbs/grading/22_archives.ipynb #64c1d227
 class Collecting:
     "What has been taken so far, for limits over the whole and names seen twice."
-    def __init__(self, out:Path, kind:str, people:dict, roster, caps:Caps): self.out, self.kind, self.people, self.roster, self.caps, self.total, self.seen = out, kind, people, roster, caps, 0, Counter()
+    def __init__(self, out:Path, kind:str, people:dict, roster, caps:Caps):
+        self.out, self.kind, self.people, self.roster, self.caps, self.total, self.seen = out, kind, people, roster, caps, 0, Counter()
 
     def take(self, entry:Entry)->Submission:
         "The submission that an entry becomes; what is refused has a problem and no path."
@@ -266,7 +268,8 @@ def read_submissions(out)->list[Submission]:
 # %% ../../nbs/grading/22_archives.ipynb #e7b6e72b
 def report(rows:list[Submission])->str:
     "Counts, then a line for each file with a problem or a note."
-    lines = [f"{len(rows)} files from {rows[0].source if rows else 'nowhere'}: {len(counting(rows))} to grade, {len({s.student for s in counting(rows)})} students, {sum(s.late for s in rows)} late, "
+    lines = [f"{len(rows)} files from {rows[0].source if rows else 'nowhere'}: {len(counting(rows))} to grade, {len({s.student for s in counting(rows)})} students, "
+             f"{sum(s.late for s in rows)} late, "
              f"{sum(not s.newest for s in rows)} replaced by newer ones, {sum(bool(s.problem) for s in rows)} with a problem"]
     return "\n".join(lines + [f"  {s.student or '(nobody)'}: {s.name}: {'; '.join(filter(None, [s.problem, s.note]))}" for s in rows if s.problem or s.note])
 
@@ -283,7 +286,8 @@ def misfit(rows:list[Submission], roster)->str:
     claimed = next((s.claimed for s in rows if s.claimed and not s.student), "")
     if not claimed or any(s.student for s in rows): return ""
     one = read_roster(roster)[0]
-    return f"No file fits {roster}: its first student was read as id {one.id!r}, name {one.name!r}, a file says {claimed!r}. A roster with columns 'id' and 'name', ids as the files have them, is always understood."
+    return (f"No file fits {roster}: its first student was read as id {one.id!r}, name {one.name!r}, a file says {claimed!r}. "
+            "A roster with columns 'id' and 'name', ids as the files have them, is always understood.")
 
 def collect_command(args)->int:
     "Collects, prints the report; 0 also when some files were refused."

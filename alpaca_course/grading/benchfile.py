@@ -69,7 +69,7 @@ def read_lines(data:bytes)->tuple[list[tuple], list[str]]:
 
 # %% ../../nbs/grading/42_benchfile.ipynb #6381c877
 def group(rows:list[tuple])->tuple[dict, int, int]:
-    "({question: [text, reference, key points, {answer: (text, share, second)}]}, answers repeated word for word, how many of them have another mark): by question_id, else by the question's words."
+    "({question: [text, reference, key points, {answer: (text, share, second)}]}, answers repeated verbatim, how many with another mark): by question_id or the question's words."
     groups, repeated, other = {}, 0, 0
     for name, question, reference, points, answer, *shares in rows:
         entry = groups.setdefault(name or " ".join(words(question) or words(reference)), [question, "", (), {}])
@@ -107,19 +107,23 @@ class Bench:
 def read_bench(path)->Bench:
     "Read documented JSON lines; blank and repeated answers are counted and left out. `ValueError` when nothing is left."
     data = Path(path).read_bytes()
-    if data.lstrip(b"\xef\xbb\xbf \r\n\t").startswith(b"["): raise ValueError(f"{path}: one JSON list; write one object a line instead, each with question, answer, score and max_score")
+    if data.lstrip(b"\xef\xbb\xbf \r\n\t").startswith(b"["): raise ValueError(f"{path}: one JSON list; write one object a line instead, each with question, "
+                                                                              "answer, score and max_score")
     rows, bad = read_lines(data)
     nameless = sum(not (row[0] or words(row[1])) for row in rows)
     blank = [row for row in rows if is_blank(row[4])]
     groups, repeated, other = group([row for row in rows if not is_blank(row[4])])
-    if not groups: raise ValueError(f"{path}: no line with an answer and a score ({'; '.join(bad[:2]) or ('only blank answers' if blank else 'the file is empty')}): each line needs question, answer, score and max_score")
+    if not groups: raise ValueError(f"{path}: no line with an answer and a score ({'; '.join(bad[:2]) or ('only blank answers' if blank else 'the file is empty')}): "
+                                    "each line needs question, answer, score and max_score")
     find_flags(prepare("", "", (), ("warm up",)))  # tables are read once, and not counted as time of the first answer
     start = time.process_time()
-    questions = [Asked(prepare(q, reference, points, [a[0] for a in answers.values()]), *np.array([a[1:] for a in answers.values()]).T) for q, reference, points, answers in groups.values()]
+    questions = [Asked(prepare(q, reference, points, [a[0] for a in answers.values()]), *np.array([a[1:] for a in answers.values()]).T)
+                 for q, reference, points, answers in groups.values()]
     found = [find_flags(q.prepared) for q in questions]
     flags, strange = ([np.array([test(f) for f in part]) for part in found] for test in (bool, lambda f: "off topic" in f))
     seconds = (time.process_time() - start) / sum(len(q.marks) for q in questions)
-    return Bench(questions, flags, strange, len(rows) + len(bad), len(blank), sum(row[5] == 0 for row in blank), repeated, other, nameless, bad, seconds, hashlib.sha256(data).hexdigest())
+    return Bench(questions, flags, strange, len(rows) + len(bad), len(blank), sum(row[5] == 0 for row in blank), repeated, other, nameless, bad, seconds,
+                 hashlib.sha256(data).hexdigest())
 
 # %% ../../nbs/grading/42_benchfile.ipynb #05e93414
 def fit_one(questions:list[Asked], prior:Prior, rng, most:int=30)->tuple[np.ndarray, np.ndarray, list]:

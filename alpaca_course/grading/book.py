@@ -72,8 +72,8 @@ def backups(folder)->list[Path]:
 def way_back(folder, what:str)->Damaged:
     "The error for a book that cannot be trusted: what is wrong, and which backup is the newest."
     found = backups(folder)
-    advice = f"the newest of {len(found)} backups is {found[0]}: `alpaca-course backup --book {folder} --restore {found[0]}` puts it in place and keeps the damaged file" if found else \
-             f"there is no backup in {Path(folder) / 'backups'}; a dump can be read with `alpaca-course backup --book FOLDER --from-dump FILE`"
+    advice = (f"the newest of {len(found)} backups is {found[0]}: `alpaca-course backup --book {folder} --restore {found[0]}` puts it in place and keeps the damaged file"
+              if found else f"there is no backup in {Path(folder) / 'backups'}; a dump can be read with `alpaca-course backup --book FOLDER --from-dump FILE`")
     return Damaged(f"{Path(folder) / 'grades.db'}: {what}. Nothing was changed; {advice}")
 
 # %% ../../nbs/grading/28_book.ipynb #3a7bc5c3

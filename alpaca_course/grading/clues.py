@@ -118,7 +118,8 @@ def quote_score(text:str, target:Target)->float:
     if "_" in target.name and rest in (target.name, target.name.replace("_", " ")): return 1.  # its id in the notebook
     if title and rest and len(rest) >= 4 and (fuzz.ratio(rest, title) >= 88 or len(title) >= 4 and re.match(re.escape(title) + r"\s?[.:–-]\s", rest)): return 1.
     if len(title) >= 4 and re.match(rf"{target.number}\s+{re.escape(title)}\b", line): return 1.  # a row of a table whose lines are gone
-    if title and len(rest) < 90 and any(len(part) >= 4 and fuzz.ratio(part, title) >= 88 for part in JOINT.split(rest)[:4] if part != rest): return 1.  # one heading for two questions
+    if title and len(rest) < 90 and any(len(part) >= 4 and fuzz.ratio(part, title) >= 88 for part in JOINT.split(rest)[:4] if part != rest):
+        return 1.  # one heading for two questions
     if len(rest) < 25: return 0.
     body = plain("\n".join(row for row in target.prompt.split("\n") if not row.lstrip().startswith("#"))) or prompt
     if len(rest) <= len(prompt) * 1.2: return fuzz.partial_ratio(rest, prompt) / 100

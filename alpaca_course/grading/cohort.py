@@ -79,25 +79,34 @@ def as_essay(pupil, questions, lines:int=28, width:int=88)->str:
 def as_html(pupil, questions)->str:
     "A page as a text editor in a browser makes it."
     paragraphs = lambda text: "".join(f"<p>{html.escape(row)}</p>" for row in text.split("\n"))
-    return "<html><body>" + "".join(f"<p><strong>{n}. {html.escape(title_of(q))}</strong></p>{paragraphs(pupil.answers[q.name])}" for n, q in enumerate(questions, 1)) + "</body></html>"
+    return "<html><body>" + "".join(f"<p><strong>{n}. {html.escape(title_of(q))}</strong></p>{paragraphs(pupil.answers[q.name])}"
+                                    for n, q in enumerate(questions, 1)) + "</body></html>"
 
 def as_quiz(pupils, questions)->str:
     "A Canvas Student Analysis table: two columns a question, its text in the header."
     out = io.StringIO()
     table = csv.writer(out)
-    table.writerow(["name", "id", "section", "section_id", "submitted", "attempt"] + [cell for k, q in enumerate(questions, 501) for cell in (f"{k}: {prompt_text(q)}", "1.0")] + ["n correct", "n incorrect", "score"])
+    table.writerow(["name", "id", "section", "section_id", "submitted", "attempt"] + [cell for k, q in enumerate(questions, 501) for cell in (f"{k}: {prompt_text(q)}", "1.0")]
+                   + ["n correct", "n incorrect", "score"])
     for p in pupils: table.writerow([p.name, p.id, "A", "9", "2026-03-02 21:14:00 UTC", "1"] + [cell for q in questions for cell in (p.answers[q.name], "")] + ["0", "0", "0"])
     return out.getvalue()
 
 # %% ../../nbs/grading/26_cohort.ipynb #be0a0f21
 WORD = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
 WORD_PARTS = {
-    "[Content_Types].xml": '<Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types"><Default Extension="rels" ContentType="application/vnd.openxmlformats-package.relationships+xml"/><Default Extension="xml" ContentType="application/xml"/>'
+    "[Content_Types].xml": '<Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types">'
+                           '<Default Extension="rels" ContentType="application/vnd.openxmlformats-package.relationships+xml"/>'
+                           '<Default Extension="xml" ContentType="application/xml"/>'
         '<Override PartName="/word/document.xml" ContentType="application/vnd.openxmlformats-officedocument.wordprocessingml.document.main+xml"/></Types>',
-    "_rels/.rels": '<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships"><Relationship Id="rId1" Type="http://schemas.openxmlformats.org/officeDocument/2006/relationships/officeDocument" Target="word/document.xml"/></Relationships>',
-    "word/_rels/document.xml.rels": '<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships"><Relationship Id="rId1" Type="http://schemas.openxmlformats.org/officeDocument/2006/relationships/styles" Target="styles.xml"/></Relationships>',
+    "_rels/.rels": '<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships">'
+                   '<Relationship Id="rId1" Type="http://schemas.openxmlformats.org/officeDocument/2006/relationships/officeDocument" Target="word/document.xml"/></Relationships>',
+    "word/_rels/document.xml.rels": '<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships">'
+                                    '<Relationship Id="rId1" Type="http://schemas.openxmlformats.org/officeDocument/2006/relationships/styles" '
+                                    'Target="styles.xml"/></Relationships>',
     "word/styles.xml": f'<w:styles xmlns:w="{WORD}"><w:style w:type="paragraph" w:styleId="Heading2"><w:name w:val="heading 2"/></w:style></w:styles>',
-    "word/numbering.xml": f'<w:numbering xmlns:w="{WORD}"><w:abstractNum w:abstractNumId="0"><w:lvl w:ilvl="0"><w:start w:val="1"/><w:numFmt w:val="decimal"/></w:lvl></w:abstractNum><w:num w:numId="1"><w:abstractNumId w:val="0"/></w:num></w:numbering>'}
+    "word/numbering.xml": f'<w:numbering xmlns:w="{WORD}"><w:abstractNum w:abstractNumId="0">'
+                          '<w:lvl w:ilvl="0"><w:start w:val="1"/><w:numFmt w:val="decimal"/></w:lvl></w:abstractNum>'
+                          '<w:num w:numId="1"><w:abstractNumId w:val="0"/></w:num></w:numbering>'}
 
 def paragraph(text:str, style:str="")->str:
     "A paragraph of Word's XML: plain, 'heading' or 'item' of the numbered list."
@@ -112,7 +121,8 @@ def as_docx(pupil, questions, numbered:bool=False)->bytes:
         body += [paragraph(rows[0], "item"), *map(paragraph, rows[1:])] if numbered else [paragraph(f"Question {n}: {title_of(q)}", "heading"), *map(paragraph, rows)]
     data = io.BytesIO()
     with zipfile.ZipFile(data, "w", zipfile.ZIP_DEFLATED) as z:
-        for name, text in (WORD_PARTS | {"word/document.xml": f'<w:document xmlns:w="{WORD}"><w:body>{"".join(body)}</w:body></w:document>'}).items(): z.writestr(zipfile.ZipInfo(name), text)
+        for name, text in (WORD_PARTS | {"word/document.xml": f'<w:document xmlns:w="{WORD}"><w:body>{"".join(body)}</w:body></w:document>'}).items():
+            z.writestr(zipfile.ZipInfo(name), text)
     return data.getvalue()
 
 # %% ../../nbs/grading/26_cohort.ipynb #1fd2e0f8
@@ -124,10 +134,12 @@ def pdf_object(page:list[str])->str:
 def plain_pdf(pages:list[list[str]])->bytes:
     "A PDF of the simplest kind: each page a list of lines in Helvetica; characters outside Windows-1252 become question marks."
     kids = " ".join(f"{4 + 2*i} 0 R" for i in range(len(pages)))
-    objects = ["<< /Type /Catalog /Pages 2 0 R >>", f"<< /Type /Pages /Kids [{kids}] /Count {len(pages)} >>", "<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica /Encoding /WinAnsiEncoding >>"]
+    objects = ["<< /Type /Catalog /Pages 2 0 R >>", f"<< /Type /Pages /Kids [{kids}] /Count {len(pages)} >>",
+               "<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica /Encoding /WinAnsiEncoding >>"]
     for i, page in enumerate(pages):
         draw = pdf_object(page)
-        objects += [f"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] /Resources << /Font << /F1 3 0 R >> >> /Contents {5 + 2*i} 0 R >>", f"<< /Length {len(draw.encode('cp1252', 'replace'))} >>\nstream\n{draw}\nendstream"]
+        objects += [f"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] /Resources << /Font << /F1 3 0 R >> >> /Contents {5 + 2*i} 0 R >>",
+                    f"<< /Length {len(draw.encode('cp1252', 'replace'))} >>\nstream\n{draw}\nendstream"]
     body, places = b"%PDF-1.4\n", []
     for n, text in enumerate(objects, 1):
         places.append(len(body))
@@ -154,8 +166,10 @@ def student_cells(assignment)->list[dict]:
     return [dict(cell, source=released.get(cell.get("id"), "".join(cell["source"]))) for cell in assignment.cells]
 
 # %% ../../nbs/grading/26_cohort.ipynb #1fd69c95
-FORMATS = {"md_bold": ("md", as_markdown), "md_plain": ("md", lambda p, q: as_markdown(p, q, False)), "txt_q": ("txt", as_text), "txt_inline": ("txt", lambda p, q: as_text(p, q, True)), "essay": ("txt", as_essay),
-           "html": ("html", as_html), "moodle": ("html", as_html), "docx_heading": ("docx", as_docx), "docx_list": ("docx", lambda p, q: as_docx(p, q, True)), "pdf": ("pdf", as_pdf)}
+FORMATS = {"md_bold": ("md", as_markdown), "md_plain": ("md", lambda p, q: as_markdown(p, q, False)), "txt_q": ("txt", as_text),
+           "txt_inline": ("txt", lambda p, q: as_text(p, q, True)), "essay": ("txt", as_essay),
+           "html": ("html", as_html), "moodle": ("html", as_html), "docx_heading": ("docx", as_docx),
+           "docx_list": ("docx", lambda p, q: as_docx(p, q, True)), "pdf": ("pdf", as_pdf)}
 
 def file_of(pupil, assignment)->tuple[str,bytes]:
     "`(name, bytes)` of the file a student hands in."
@@ -199,7 +213,7 @@ def points_of(question, items)->float:
     return min(float(question.points), max(0., sum(worth[i] for i in items)))
 
 def weighted_kappa(a, b)->float:
-    "Quadratic weighted kappa (Cohen 1968) of two graders' points for the same answers: 1 full agreement, 0 as by chance, below 0 worse; `ValueError` without answers, or when both give one and the same score throughout."
+    "Quadratic weighted kappa (Cohen 1968) of two graders' points: 1 full agreement, 0 as by chance, below 0 worse; `ValueError` without answers or different scores."
     a, b = np.array(a, float), np.array(b, float)
     if len(a) != len(b) or not len(a): raise ValueError(f"both graders must mark the same answers, at least one; got {len(a)} and {len(b)} marks")
     chance = ((a[:, None] - b[None, :])**2).mean()

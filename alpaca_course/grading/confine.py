@@ -32,7 +32,7 @@ def new_namespaces():
 
 # %% ../../nbs/grading/09_confine.ipynb #3c559738
 def fresh_places(limits, keep=()):
-    "New, size-limited memory file systems over every writable place, and a /proc of the new process namespace, read-only. Folders and files of `keep` below them are seen again, from /kept."
+    "New, size-limited memory file systems over every writable place, and the new process namespace's /proc, read-only. What `keep` names below them is seen again, from /kept."
     options = f"size={limits['tmp_mb']}m,nr_inodes=20000,mode=0700"
     call("mount", b"none", b"/", None, ctypes.c_ulong(0x44000), None)  # private, all below
     for where in ("/tmp", "/home", "/dev/shm"): mount("tmpfs", where, 6, options)
@@ -93,7 +93,8 @@ def snapshot(module, names)->tuple:
     "`(name, value)` of those attributes of a module that are among `names`; `ValueError` for one written in Python."
     found = {name: vars(module)[name] for name in sorted(names) if name in vars(module)}
     for name, value in found.items():
-        if isinstance(value, types.FunctionType): raise ValueError(f"{module.__name__}.{name} is written in Python, so a student can change what it does; use a function written in C")
+        if isinstance(value, types.FunctionType): raise ValueError(f"{module.__name__}.{name} is written in Python, so a student can change what it does; "
+                                                                   "use a function written in C")
     return tuple(found.items())
 
 # %% ../../nbs/grading/09_confine.ipynb #7a0b6680

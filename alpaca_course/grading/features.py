@@ -125,8 +125,8 @@ def closest(pieces:list[tuple], points:list[set], weight)->list[Evidence]:
     return found
 
 # %% ../../nbs/grading/38_features.ipynb #c58d3666
-FEATURES = ["words", "word pairs", "letters", "rubric recall", "rubric precision", "key points, mean", "key points, least", "key points, best", "key point words", "key point letters",
-            "shared tokens", "on-topic length", "question copied", "negations", "known words", "known new words"]
+FEATURES = ["words", "word pairs", "letters", "rubric recall", "rubric precision", "key points, mean", "key points, least", "key points, best",
+            "key point words", "key point letters", "shared tokens", "on-topic length", "question copied", "negations", "known words", "known new words"]
 NEGATION = re.compile(r"\b(?:not|no|never|without|cannot|nor|none|neither|\w+n[’']t)\b", re.IGNORECASE)
 MOST_LETTERS = 20_000
 

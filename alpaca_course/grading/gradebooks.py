@@ -123,7 +123,8 @@ def canvas_layout(rows, column:str)->Layout|None:
     names = {i: h for i, h in enumerate(head) if low[i] not in CANVAS_FIXED and "read only" not in limits.get(i, "")}
     points = pick(names, column, "Canvas gradebook")
     students = tuple(range(possible + 1, len(rows)))
-    return Layout("canvas", students, tuple(i for i, h in enumerate(low) if h in ("id", "sis user id", "sis login id", "integration id")), points, {r: number_of(limits[points]) for r in students})
+    return Layout("canvas", students, tuple(i for i, h in enumerate(low) if h in ("id", "sis user id", "sis login id", "integration id")), points,
+                  {r: number_of(limits[points]) for r in students})
 
 # %% ../../nbs/grading/35_gradebooks.ipynb #182aa006
 def moodle_layout(rows)->Layout|None:
@@ -194,7 +195,8 @@ def fill(
         row, student = table.rows[r], id_in_row(table.rows[r], layout, points)
         if not student: continue
         if student in seen: raise ValueError(f"row {r + 1}: student {student} is in the file twice")
-        if layout.maximum[r] is not None and layout.maximum[r] != maximum: raise ValueError(f"row {r + 1}: the LMS counts {layout.maximum[r]:g} points and the assignment {maximum:g}; make them equal in the LMS and export the file again")
+        if layout.maximum[r] is not None and layout.maximum[r] != maximum:
+            raise ValueError(f"row {r + 1}: the LMS counts {layout.maximum[r]:g} points and the assignment {maximum:g}; make them equal in the LMS and export the file again")
         seen.add(student)
         fill_row(table, layout, r, student, points[student], comments.get(student, ""), result)
     result.notes += [f"{s}: not in the file" for s in sorted(points.keys() - seen)]
@@ -205,7 +207,8 @@ def fill_row(table:Table, layout:Layout, r:int, student:str, points:float, comme
     "One student's row: points, feedback, and a note when something was there."
     old = table.rows[r][layout.points].value.strip() if layout.points < len(table.rows[r]) else ""
     if old.casefold() in ("ex", "n/a"): result.notes.append(f"{student}: stays {old}"); return
-    like = old or next((table.rows[s][c].value for s in layout.students for c in (layout.points, layout.points + 1) if c < len(table.rows[s]) and number_of(table.rows[s][c].value) is not None), "")
+    like = old or next((table.rows[s][c].value for s in layout.students for c in (layout.points, layout.points + 1)
+                        if c < len(table.rows[s]) and number_of(table.rows[s][c].value) is not None), "")
     if old not in ("", "-") and number_of(old) != points: result.notes.append(f"{student}: was {old}, now {points:g}")
     if number_of(old) != points: table.put(r, layout.points, points_text(points, like))
     if comment and layout.feedback >= 0 and table.rows[r][layout.feedback].value != plain_cell(comment): table.put(r, layout.feedback, plain_cell(comment))

@@ -23,7 +23,8 @@ def refusal(headers:dict[str,str], method:str)->str:
 
 # %% ../../nbs/grading/32_guard.ipynb #66e4b250
 POLICY = "default-src 'none'; script-src 'nonce-{0}'; style-src 'nonce-{0}'; connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-HEADERS = {"cache-control": "no-store", "referrer-policy": "no-referrer", "x-content-type-options": "nosniff", "x-frame-options": "DENY", "cross-origin-opener-policy": "same-origin", "cross-origin-resource-policy": "same-origin"}
+HEADERS = {"cache-control": "no-store", "referrer-policy": "no-referrer", "x-content-type-options": "nosniff", "x-frame-options": "DENY",
+           "cross-origin-opener-policy": "same-origin", "cross-origin-resource-policy": "same-origin"}
 
 def safe_headers(nonce:str)->dict[str,str]:
     "Headers of every reply: nothing is loaded but what carries this nonce, nothing is stored, framed or told to others."
@@ -31,7 +32,7 @@ def safe_headers(nonce:str)->dict[str,str]:
 
 # %% ../../nbs/grading/32_guard.ipynb #e7b50d36
 class Desk:
-    "A book with its graders: `links(port)` are the addresses to open, one for each grader; `grader` knows who asks by the cookie. `lanes` are suggestions, `code` the page for points of code; either is switched off when None."
+    "A book with its graders: `links(port)` are the addresses, one a grader; `grader` knows who asks by the cookie. `lanes` are suggestions, `code` the page for code; None is off."
     def __init__(self, book, title:str, graders=("grader",), lanes=None, code=None):
         self.book, self.title, self.lanes, self.code = book, title, lanes, code
         self.tokens = {name: secrets.token_urlsafe(24) for name in graders}
@@ -45,7 +46,8 @@ class Desk:
         return next((name for name, own in self.tokens.items() if hmac.compare_digest(own.encode(), token.encode())), "")
 
 # %% ../../nbs/grading/32_guard.ipynb #98832c62
-ENTRY = '<!doctype html><html lang="en"><meta charset="utf-8"><meta http-equiv="refresh" content="0;url=/"><title>Grading</title><p><a href="/">Go to the grading page</a></p></html>'
+ENTRY = ('<!doctype html><html lang="en"><meta charset="utf-8"><meta http-equiv="refresh" content="0;url=/"><title>Grading</title>'
+         '<p><a href="/">Go to the grading page</a></p></html>')
 
 def cookie_name(host:str)->str:
     "A cookie of its own for each port: browsers share cookies between ports."

@@ -120,14 +120,15 @@ class Examiner(Teacher):
 def configured_examiner(model=None, base_url=None, api_key=None)->Examiner:
     "The examiner at the configured endpoint (`endpoint_settings`); `TeacherError` when none is set: a judge is off until somebody switches it on."
     model, base_url, api_key = endpoint_settings(model, base_url, api_key)
-    if not base_url: raise TeacherError("unreachable", "no endpoint is set, so there is no judge: set OPENAI_BASE_URL, OPENAI_API_KEY and ALPACA_TEACHER_MODEL, best to a model on your own machine.")
+    if not base_url: raise TeacherError("unreachable", "no endpoint is set, so there is no judge: set OPENAI_BASE_URL, OPENAI_API_KEY and ALPACA_TEACHER_MODEL, "
+                                                       "best to a model on your own machine.")
     teacher = configured_teacher(model, base_url, api_key)
     teacher.close()
     return Examiner(base_url, api_key, model)
 
 # %% ../../nbs/grading/44_judge.ipynb #7a0ba496
 class Judged(NamedTuple):
-    "One answer after judging: its key, `verdicts` ([] when there are none), `flags` that kept it from being sent, `problem` with the reply, and the points by code (None without verdicts)."
+    "One answer after judging: its key, `verdicts` ([] without any), `flags` that kept it from being sent, `problem` with the reply, and points by code (None without verdicts)."
     key: str
     verdicts: list
     flags: tuple

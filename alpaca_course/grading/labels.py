@@ -41,19 +41,25 @@ class Label:
     end: int
     part: str = ""  # the letter of a sub-part, as in 2a
 
-NAMES = ("question|questions|ques|quest|qstn|qn|qu|q|exercise|exer|ex|problem|prob|task|prompt|item|pregunta|ejercicio|cuestión|cuestion|apartado|tarea|actividad|exercice|exercício|exercicio|esercizio|quesito|frage|aufgabe|übung|domanda|pergunta|questão|vraag|fråga|uppgift|opgave|oppgave|"
+NAMES = ("question|questions|ques|quest|qstn|qn|qu|q|exercise|exer|ex|problem|prob|task|prompt|item|pregunta|ejercicio|cuestión|cuestion|apartado|tarea|actividad|"
+         "exercice|exercício|exercicio|esercizio|quesito|frage|aufgabe|übung|domanda|pergunta|questão|vraag|fråga|uppgift|opgave|oppgave|"
          "pytanie|zadanie|otázka|soru|вопрос|задание|питання|part|section|number|no|nr|ad|"
          "answer|answers|answ|ans|a|response|resp|reply|solution|sol|antwort|respuesta|risposta|resposta|réponse|reponse|antwoord|svar")
 PROGRAM = ("code", "program")  # fenced code, cells of code
 REPLIES = set("answer answers answ ans a response resp reply solution sol antwort respuesta risposta resposta réponse reponse antwoord svar".split())
 LEAD = r"^(?:\\\w+\*?\{)?[\s>#*_~`•\-–—(\[{|\u200b-\u200f\u202a-\u202e\u2060\ufeff]*"
 AS_NUMBER = r"(?P<n>\d{1,2}|(?:" + "|".join(NUMBER_WORDS) + r"|[ivx]{1,4})(?![a-zà-ÿ]))"
-NAMED = re.compile(LEAD + r"(?:(?:my|the|short)\s+)?(?:(?:answers?|ans|response|resp|reply|solution)\.?\s+(?:to|for)\s+|(?:for|on|regarding|re|ad)\s+)?(?:the\s+)?(?P<name>" + NAMES + r")(?P<gap>[\s.:#№º_*\-–]*(?:(?:(?:no|nr|number|num|núm)\b|n[º°])[\s.:#]*)?)"
-                   + AS_NUMBER + r"(?!\d|[.,]\d|%)[ \t]?(?P<part>\(?[a-h]\)?(?=[).:\s*_\]]|$))?(?P<after>[\s*_~`\u200b-\u200f\u202a-\u202e\u2060\ufeff]*(?:[.:)\]/|}\-–—=>]+|$|\()?)", re.I)
+NAMED = re.compile(LEAD + r"(?:(?:my|the|short)\s+)?(?:(?:answers?|ans|response|resp|reply|solution)\.?\s+(?:to|for)\s+|(?:for|on|regarding|re|ad)\s+)?(?:the\s+)?"
+                   r"(?P<name>" + NAMES + r")(?P<gap>[\s.:#№º_*\-–]*(?:(?:(?:no|nr|number|num|núm)\b|n[º°])[\s.:#]*)?)"
+                   + AS_NUMBER + r"(?!\d|[.,]\d|%)[ \t]?(?P<part>\(?[a-h]\)?(?=[).:\s*_\]]|$))?"
+                   r"(?P<after>[\s*_~`\u200b-\u200f\u202a-\u202e\u2060\ufeff]*(?:[.:)\]/|}\-–—=>]+|$|\()?)", re.I)
 SPOKEN = re.compile(r"^\s*(?:(?:as\s+)?for|regarding|in (?:answer|reply|response) to)\s+(?:question|task|number|q)\s*\d{1,2}\s*,", re.I)
-ORDINAL = re.compile(LEAD + r"(?:(?:for|to|as for|regarding|on|in|zur|zu|a|pour|à)\s+)?(?:the|my|der|die|la)?\s*(?P<n>" + "|".join(ORDINALS) + "|" + "|".join(w + "[nr]?" for w in ELSEWHERE[0])
-                     + "|" + "|".join(ELSEWHERE[1] + ELSEWHERE[2]) + r"|\d{1,2}(?:st|nd|rd|th))\s+(?:question|answer|prompt|task|frage|aufgabe|antwort|pregunta|respuesta|réponse)\b(?P<after>[\s*_]*[:.)\-–—,]?)", re.I)
-BARE = re.compile(r"^(?P<lead>[\s>#*_~`•–—|]*)(?P<open>[(\[#№]?)\s*(?P<n>\d{1,2}|[IVX]{1,4}|[ivx]{1,4}(?=[.)\]]))(?P<part>[a-h](?=[).]))?(?P<mid>[*_`]*)(?P<close>\s?[.):\]/|}]+[*_]*|\s+[-–—]+|[-–—](?=\s)|\s*$)(?=\s|$|[^\W\d_]|[*_\"“'(])(?!\d)")
+ORDINAL = re.compile(LEAD + r"(?:(?:for|to|as for|regarding|on|in|zur|zu|a|pour|à)\s+)?(?:the|my|der|die|la)?\s*"
+                     r"(?P<n>" + "|".join(ORDINALS) + "|" + "|".join(w + "[nr]?" for w in ELSEWHERE[0])
+                     + "|" + "|".join(ELSEWHERE[1] + ELSEWHERE[2]) + r"|\d{1,2}(?:st|nd|rd|th))\s+"
+                     r"(?:question|answer|prompt|task|frage|aufgabe|antwort|pregunta|respuesta|réponse)\b(?P<after>[\s*_]*[:.)\-–—,]?)", re.I)
+BARE = re.compile(r"^(?P<lead>[\s>#*_~`•–—|]*)(?P<open>[(\[#№]?)\s*(?P<n>\d{1,2}|[IVX]{1,4}|[ivx]{1,4}(?=[.)\]]))(?P<part>[a-h](?=[).]))?(?P<mid>[*_`]*)"
+                  r"(?P<close>\s?[.):\]/|}]+[*_]*|\s+[-–—]+|[-–—](?=\s)|\s*$)(?=\s|$|[^\W\d_]|[*_\"“'(])(?!\d)")
 PARTED = re.compile(r"^(?P<lead>[\s>#*_]*)(?P<n>\d{1,2})(?P<part>[a-h])[*_]*\s+(?=\S)")
 LETTER = re.compile(r"^(?P<lead>[\s>#*_]*)\(?(?P<n>[A-H])(?P<close>[.):])[*_]*\s")
 
@@ -65,12 +71,16 @@ def named_label(text:str)->Label|None:
         name, after, n = found["name"].lower(), found["after"].strip(" *_~`\u200b\ufeff"), number_of(found["n"])
         firm = bool(after) or found.end() >= len(text.rstrip()) or bool(SPOKEN.match(text))
         roman = not found["n"].isdigit() and found["n"].lower() not in NUMBER_WORDS
-        loose = (len(name) == 1 or name in ("ex", "no", "qu", "sol", "part", "section", "number", "item", "ad")) and not firm and found["gap"].strip(" *_") == "" and found["gap"] != ""
+        loose = ((len(name) == 1 or name in ("ex", "no", "qu", "sol", "part", "section", "number", "item", "ad"))
+                 and not firm and found["gap"].strip(" *_") == "" and found["gap"] != "")
         loose = loose or name in ("no", "nr") and "." not in found["gap"]
         loose = loose or roman and len(name) == 1 and not found["gap"]  # AI: is nobody's answer 1
-        if n >= 0 and not loose and not (roman and not firm): return Label(n, "reply" if name in REPLIES and "to" not in text[:found.start("n")].lower().split() else "named", True, firm, end_of_label(text, found, after), (found["part"] or "").strip("()").lower())
+        if n >= 0 and not loose and not (roman and not firm):
+            return Label(n, "reply" if name in REPLIES and "to" not in text[:found.start("n")].lower().split() else "named", True, firm,
+                         end_of_label(text, found, after), (found["part"] or "").strip("()").lower())
     found = ORDINAL.match(text)
-    return Label(number_of(found["n"]), "ordinal", True, bool(found["after"].strip(" *_")) or found.end() >= len(text.rstrip()), found.end() if found["after"].strip(" *_") else found.start("n")) if found else None
+    return Label(number_of(found["n"]), "ordinal", True, bool(found["after"].strip(" *_")) or found.end() >= len(text.rstrip()),
+                 found.end() if found["after"].strip(" *_") else found.start("n")) if found else None
 
 def end_of_label(text:str, found, after:str)->int:
     "Where the answer begins behind a label with a word; the comma of *For question 2, ...* belongs to the label."
@@ -83,7 +93,8 @@ def bare_label(text:str, kind:str="")->Label|None:
     look = kind if kind in ("heading", "bold") else "bold" if "**" in text[:4] or "__" in text[:4] else ""
     if found and number_of(found["n"]) >= 0:
         style = ("roman" if not found["n"].isdigit() else "") + found["open"] + "1" + found["close"].strip(" *_")
-        return Label(number_of(found["n"]), f"{style}{look}", False, bool(found["close"].strip()) or kind != "" or found.end() >= len(text.rstrip()), found.end(), found["part"] or "")
+        return Label(number_of(found["n"]), f"{style}{look}", False, bool(found["close"].strip()) or kind != "" or found.end() >= len(text.rstrip()),
+                     found.end(), found["part"] or "")
     headed = re.match(r"^[\s#*_]*(\d{1,2})\s+(?=\w)", text) if kind in ("heading", "row") else re.match(r"^\s*[#№]\s?(\d{1,2})\s+(?=\w)", text)
     if headed: return Label(int(headed[1]), "1heading", False, True, headed.end())
     parted = PARTED.match(text)
@@ -100,7 +111,8 @@ def label_of(text:str, kind:str="")->Label|None:
 INLINE = re.compile(r"(?<=[.!?…\"”’)\]:;])\s*(?=(?:\*\*|__)?(?:Q(?:uestion|ues)?|Ans(?:wer)?|A|Task|Problem|Exercise)\s?[.#]?\s?\d{1,2}(?:\*\*|__)?\s?(?:[.):\]\-–—]|\())"
                     r"|(?<=[\w,])\s+(?=Q(?:uestion\s)?\d{1,2}\s?[.):])"
                     r"|(?<=[.!?…\"”])\s+(?=\(?\d{1,2}[.)]\s*[^\W\d_\"“])|(?<=[\w,.])\s+(?=Q\d{1,2}\s+[A-Z])"
-                    r"|(?<=[.!?…\"”)])\s+(?=(?:(?i:as for|for|regarding))\s+(?:question|task|q)\s?\d{1,2}\s?,)|(?<=\w)\s+(?=(?:As for|For|Regarding)\s+[Qq](?:uestion)?\s?\d{1,2}\s?,)"
+                    r"|(?<=[.!?…\"”)])\s+(?=(?:(?i:as for|for|regarding))\s+(?:question|task|q)\s?\d{1,2}\s?,)"
+                    r"|(?<=\w)\s+(?=(?:As for|For|Regarding)\s+[Qq](?:uestion)?\s?\d{1,2}\s?,)"
                     r"|(?<=[\w.!?…\"”)])\s+(?=(?:" + "|".join(w.capitalize() for w in ORDINALS) + r") [Qq]uestion\s?:)")
 SERIES = re.compile(r"(?<=\s)(?P<open>\(?)(?P<n>\d{1,2})(?P<close>[.)])(?=\s+[^\W\d_\"“])")
 

@@ -87,8 +87,8 @@ def score(known:dict, job:dict)->dict:
     e = estimate(p, graded, rest, prior)
     found = suggest(p, e, graded, most, flags) if p.answers else []
     words, c = FLAGS | REASONS, e.calibration
-    return dict(found=[[s.lane, s.low, s.high, [f"{w}: {words[w]}" for w in s.flags], s.order] for s in found], marks=len(graded), others=sum(len(g) for g in job["others"].values()),
-                agreement=c and c.agreement, width=c and c.width * most)
+    return dict(found=[[s.lane, s.low, s.high, [f"{w}: {words[w]}" for w in s.flags], s.order] for s in found], marks=len(graded),
+                others=sum(len(g) for g in job["others"].values()), agreement=c and c.agreement, width=c and c.width * most)
 
 # %% ../../nbs/grading/45_lanes.ipynb #a2000014
 def work(lines=None, out=None):
@@ -173,7 +173,8 @@ def in_words(said:tuple, most:float)->dict:
     "A suggestion for the page: lane, shape, words, interval in words, reasons."
     lane, low, high, why = said
     number = lambda x: f"{x:.1f}".removesuffix(".0")
-    return dict(lane=lane, shape=SHAPES[lane], words=LANES[lane], between="" if low is None else f"{number(low)} to {number(high)} of {most:g} points", why=[w for w in why if not w.startswith("marked:")])
+    return dict(lane=lane, shape=SHAPES[lane], words=LANES[lane], between="" if low is None else f"{number(low)} to {number(high)} of {most:g} points",
+                why=[w for w in why if not w.startswith("marked:")])
 
 def status(found:Found|None, trouble:str="")->str:
     "One sentence on what the suggestions of a question rest on, or why there are none."
@@ -246,7 +247,8 @@ class Lanes:
         book.db.execute("begin")
         try:
             since = stamp(book)
-            tasks = {name: t for (name,) in book.db.execute("select name from question where kind = 'text' order by place").fetchall() if (t := task_of(book, name, self.key_points))}
+            tasks = {name: t for (name,) in book.db.execute("select name from question where kind = 'text' order by place").fetchall()
+                     if (t := task_of(book, name, self.key_points))}
         finally: book.db.execute("commit")
         task = tasks.pop(question, None)
         if task is None: self.trouble[question] = "No suggestions: this question has no model answer and no key points to compare with."; return
@@ -273,7 +275,7 @@ class Lanes:
         raise TimeoutError(f"no suggestions for {question!r} after {seconds:g} s: {self.trouble.get(question, '')}")
 
     def marked(self, question:str, grader:str, marks:dict[int,int])->dict|None:
-        "After a mark: remember what was suggested before it, ask for fresh suggestions; returns the suggestion as (lane, low, high, reasons), None for stacks and where none was ready."
+        "After a mark: remember what was suggested before it, ask for fresh suggestions; returns (lane, low, high, reasons), None for stacks and where none was ready."
         self.touch(question)
         (answer, number), *more = marks.items()
         found = self.found.get(question)
@@ -293,4 +295,5 @@ def realised(book, question:str)->str:
     if not rows: return "No mark was made yet where a suggestion was ready."
     def said(values): share = wilson(sum(values), len(values)); return f"{sum(values)} of {len(values)} ({share.low:.2f} to {share.high:.2f})"
     green = [r["top"] for r in rows if r["lane"] == "green"]
-    return f"Marks made where a suggestion was ready and not looked at: {said([r['inside'] for r in rows])} lay in the 80 % interval; " + (f"{said(green)} of the green lane were full marks." if green else "none was in the green lane.")
+    return (f"Marks made where a suggestion was ready and not looked at: {said([r['inside'] for r in rows])} lay in the 80 % interval; "
+            + (f"{said(green)} of the green lane were full marks." if green else "none was in the green lane."))

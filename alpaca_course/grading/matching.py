@@ -69,7 +69,8 @@ def slim_cell(number:int, cell:dict)->dict:
     meta = cell.get("metadata") if isinstance(cell.get("metadata"), dict) else {}
     nbgrader = meta.get("nbgrader") if isinstance(meta.get("nbgrader"), dict) else {}
     kind = cell.get("cell_type") if cell.get("cell_type") in ("code", "raw") else "markdown"
-    return dict(number=number, kind=kind, source=whole_text(cell["source"] if "source" in cell else cell.get("input")), id=text(cell.get("id")), grade_id=text(nbgrader.get("grade_id")))
+    return dict(number=number, kind=kind, source=whole_text(cell["source"] if "source" in cell else cell.get("input")), id=text(cell.get("id")),
+                grade_id=text(nbgrader.get("grade_id")))
 
 # %% ../../nbs/grading/13_matching.ipynb #7b619952
 def slim_file(path)->list[dict]:

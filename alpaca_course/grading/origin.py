@@ -38,7 +38,8 @@ def canvas_claim(name:str)->Claim|None:
     return Claim((found["id"],), names, AGAIN.sub(r"\2", file), bool(found["late"] or found["late2"]), int(again[1]) + 1 if again else 1, f"{found['name']} {found['id']}")
 
 # %% ../../nbs/grading/21_origin.ipynb #a41d2c51
-MOODLE = re.compile(r"(?P<name>[^/]+?)_(?P<id>\d+)_assignsubmission_(?:file|onlinetext)_?/(?P<file>.+)|(?P<blind>\w+?)_(?P<bid>\d+)_assignsubmission_(?:file|onlinetext)_(?P<bfile>[^/]+)")
+MOODLE = re.compile(r"(?P<name>[^/]+?)_(?P<id>\d+)_assignsubmission_(?:file|onlinetext)_?/(?P<file>.+)"
+                    r"|(?P<blind>\w+?)_(?P<bid>\d+)_assignsubmission_(?:file|onlinetext)_(?P<bfile>[^/]+)")
 
 def moodle_claim(name:str)->Claim|None:
     "Claim in a path of a Moodle zip, `Ada Llama_501_assignsubmission_file/week9.md`; None when it is no such path."

@@ -56,7 +56,8 @@ async def question_page(request):
     data = desk_data(book, name, request.state.grader, round, number("answer"))
     lanes = round == "grading" and bool(desk.lanes) and desk.lanes.offered(book, name)
     if lanes: data |= desk.lanes.for_desk(book, name, request.state.grader)
-    return page(request, "question.html", q=dict(found[0], prompt=plain_words(found[0]["prompt"]), solution=plain_words(found[0]["solution"])), round=round, regrade=regrade, lanes=lanes, data=json_for_page(data))
+    return page(request, "question.html", q=dict(found[0], prompt=plain_words(found[0]["prompt"]), solution=plain_words(found[0]["solution"])), round=round, regrade=regrade,
+                lanes=lanes, data=json_for_page(data))
 
 # %% ../../nbs/grading/33_page.ipynb #4f6738af
 async def agreement_page(request):
@@ -97,7 +98,8 @@ async def original_page(request):
 def file_reply(student:str, path:Path):
     "A student's file: text to read, anything else to download, under the pseudonym."
     from starlette.responses import PlainTextResponse, Response
-    if path.suffix.lower() in (".txt", ".md", ".ipynb", ".html", ".htm", ".csv"): return PlainTextResponse(shown(path.read_bytes()[:20_000_000].decode("utf-8", "replace"), 5_000_000))
+    if path.suffix.lower() in (".txt", ".md", ".ipynb", ".html", ".htm", ".csv"):
+        return PlainTextResponse(shown(path.read_bytes()[:20_000_000].decode("utf-8", "replace"), 5_000_000))
     kind = re.sub(r"[^a-z0-9.]", "", path.suffix.lower())[:10]
     return Response(path.read_bytes(), media_type="application/octet-stream", headers={"content-disposition": f'attachment; filename="original-{student}{kind}"'})
 
@@ -209,8 +211,8 @@ def desk_app(desk):
     from starlette.applications import Starlette
     from starlette.exceptions import HTTPException
     from starlette.routing import Route
-    pages = {"/": first_page, "/q/{name}": question_page, "/agreement": agreement_page, "/regrades": regrades_page, "/names": names_page, "/text/{answer:int}": text_page, "/original/{answer:int}": original_page,
-             "/api/news/{name}": news_action, "/api/history/{answer:int}": history_action, "/static/{name}": static_file}
+    pages = {"/": first_page, "/q/{name}": question_page, "/agreement": agreement_page, "/regrades": regrades_page, "/names": names_page, "/text/{answer:int}": text_page,
+             "/original/{answer:int}": original_page, "/api/news/{name}": news_action, "/api/history/{answer:int}": history_action, "/static/{name}": static_file}
     actions = {"/api/mark": mark_action, "/api/undo": undo_action, "/api/item": item_action, "/api/regrade": regrade_action, "/api/settle": settle_action}
     for part in filter(None, (desk.lanes, desk.code)): pages, actions = pages | part.pages, actions | part.actions
     routes = [Route(path, f, methods=["GET"]) for path, f in pages.items()] + [Route(path, f, methods=["POST"]) for path, f in actions.items()]
@@ -258,7 +260,9 @@ def grade_arguments(parser):
     parser.add_argument("--grader", action="append", help="who grades; several times: one link each (default: grader)")
     parser.add_argument("--port", type=int, default=0, help="port of 127.0.0.1 (default: a free one)")
     parser.add_argument("--demo", action="store_true", help="grade the made-up cohort of the course, in a folder of its own (default: _grading/demo)")
-    parser.add_argument("--suggest", action="store_true", help="show where to look and, after enough marks, which text answers are probably weak or full: help to order and check, never a grader; nothing is prefilled")
+    parser.add_argument("--suggest", action="store_true",
+                        help="show where to look and, after enough marks, which text answers are probably weak or full: "
+                             "help to order and check, never a grader; nothing is prefilled")
     parser.add_argument("--no-browser", action="store_true", help="print the link, open nothing")
 
 def open_desk(args)->Desk:

@@ -96,7 +96,8 @@ def goes_on(a:str, b:str)->bool:
     a, b = a.strip(), b.strip()
     return bool(a and b) and not ENDED.search(a) and (b[0].islower() or (a[-1] in ",-\xad" and b[0].isalnum()))
 
-KEPT_HYPHEN = re.compile(r"\b(?:non|self|ex|well|fine|machine|human|model|instruction|open|closed|state|cross|multi|semi|hand|high|low|long|short|one|two|three|first|second|third|large|small)-$", re.I)
+KEPT_HYPHEN = re.compile(r"\b(?:non|self|ex|well|fine|machine|human|model|instruction|open|closed|state|cross|multi|semi|hand|high|low|long|short|one|"
+                         r"two|three|first|second|third|large|small)-$", re.I)
 ENDING = re.compile(r"\s*(?:ing|ings|er|ers|est|ed|en|ly|ment|ments|ness|ity|able|ish|ism|ist|ize|ise|ry)", re.I)
 
 def unbroken(a:str, b:str)->str:
@@ -124,12 +125,14 @@ def unwrapped(lines)->list[Line]:
     "Lines of a PDF as paragraphs: a long line that does not end a sentence takes in the next, unless that looks like a title or a list."
     full = sorted(len(l.text) for l in lines if l.text.strip())
     wide, out = (full[int(len(full) * .9)] if full else 0) * .7, []
-    label = re.compile(r"\s*(?:[-•●*–]\s|\(?\d{1,2}[.):]|\(?[a-z][.)]\s|(?:q|question|answer|ans|task|problem|exercise|exercice|ejercicio|pregunta|frage|aufgabe)\s*[.#]?\s*\d)", re.I)
+    label = re.compile(r"\s*(?:[-•●*–]\s|\(?\d{1,2}[.):]|\(?[a-z][.)]\s|(?:q|question|answer|ans|task|problem|exercise|exercice|ejercicio|pregunta|frage|aufgabe)\s*[.#]?\s*\d)",
+                       re.I)
     title = lambda a, b: bool(re.search(r"[.!?]\s*$", a) and len(b) < wide and re.match(r"\s*\d{1,2}\s+[A-ZÀ-Þ]", b))
     for i, line in enumerate(lines):
         before = lines[i - 1].text if i else ""
         cut = bool(re.search(r"[a-zà-ÿ][-\xad‐]$", before.rstrip())) and line.text[:1].islower()
-        if out and out[-1].text.strip() and before.strip() and line.text.strip() and not label.match(line.text) and not title(before, line.text) and (cut or len(before) >= wide or goes_on(before, line.text)) and not line.kind:
+        if (out and out[-1].text.strip() and before.strip() and line.text.strip() and not label.match(line.text) and not title(before, line.text)
+            and (cut or len(before) >= wide or goes_on(before, line.text)) and not line.kind):
             out[-1] = replace(out[-1], text=unbroken(out[-1].text, line.text))
         else: out.append(line)
     return out

@@ -37,7 +37,8 @@ ID_COLUMNS = ["id", "student id", "studentid", "student_id", "sid", "matriculati
 NAME_COLUMNS = ["student", "name", "full name", "fullname", "student name"]
 KEY_COLUMNS = ["sis user id", "sis login id", "integration id", "email", "e-mail", "email address", "username", "login", "id number", "sid"]
 PARTICIPANT = re.compile(r"\D{3,40}?\s*(\d+)$")
-PARTICIPANT_WORDS = set("participant participante partecipante teilnehmer teilnehmerin deelnemer deltaker deltager deltagare osallistuja uczestnik ucastnik resztvevo participants".split())  # as `key` writes them
+PARTICIPANT_WORDS = set("participant participante partecipante teilnehmer teilnehmerin deelnemer deltaker deltager deltagare osallistuja uczestnik ucastnik resztvevo "
+                        "participants".split())  # as `key` writes them
 
 def column(header:list[str], names:list[str])->int:
     "Index of the first of `names` in `header`, -1 when there is none."

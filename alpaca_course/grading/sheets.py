@@ -23,7 +23,9 @@ FIXED = ["answer", "mark", "student", "text"]
 def sheet_rows(book, question:str, grader:str)->list[list]:
     "Header and one row an answer, in the grader's own order: answer id, newest mark, pseudonym, text, a 0/1 column for each item in use, comment."
     items = book.rows("select * from item where question = ? and not retired order by place", question)
-    rows = {r["answer"]: r for r in book.rows("select s.answer, s.student, s.items, s.comment, a.text, (select coalesce(max(id), 0) from mark where answer = s.answer and round = 'grading') newest from score s join answer a on a.id = s.answer where s.question = ?", question)}
+    rows = {r["answer"]: r for r in book.rows("select s.answer, s.student, s.items, s.comment, a.text, "
+                                              "(select coalesce(max(id), 0) from mark where answer = s.answer and round = 'grading') newest "
+                                              "from score s join answer a on a.id = s.answer where s.question = ?", question)}
     def row(r):
         held = None if r["items"] is None else json.loads(r["items"])
         return [r["answer"], r["newest"], r["student"], plain_cell(r["text"]), *("" if held is None else int(i["id"] in held) for i in items), plain_cell(r["comment"] or "")]
@@ -116,7 +118,8 @@ def sheet_command(args)->int:
     "Marks of one question by spreadsheet: writes the sheet, or reads it back. Exit code 1: there were conflicts."
     book = open_book(book_folder(args))
     try:
-        if not book.rows("select 1 from question where name = ?", args.question): raise ValueError(f"there is no question {args.question!r}; there are {', '.join(r['name'] for r in book.rows('select name from question order by place'))}")
+        if not book.rows("select 1 from question where name = ?", args.question):
+            raise ValueError(f"there is no question {args.question!r}; there are {', '.join(r['name'] for r in book.rows('select name from question order by place'))}")
         if not args.read:
             path = args.out or f"{args.question}-{args.grader}.csv"
             write_sheet(book, args.question, args.grader, path)

@@ -161,7 +161,8 @@ def copy_of(a, b, words:dict, shared:set)->Copy:
     return Copy(a, b, len(places), len(words[short]), longest(words[short], places))
 
 # %% ../../nbs/grading/30_stacks.ipynb #aaa8ad30
-FILLER = set("a an the of to is are was were be been it its that this and or for in on by with as at from says say names name mentions gives explains states why how what which one two least answer student".split())
+FILLER = set("a an the of to is are was were be been it its that this and or "
+             "for in on by with as at from says say names name mentions gives explains states why how what which one two least answer student".split())
 
 @dataclass(frozen=True)
 class Finding:
@@ -194,7 +195,8 @@ def lint_overlaps(q, items):
     for n, i in enumerate(items):
         for j in items[n + 1:]:
             if overlap(i.text, j.text) >= .75: yield Finding(q.name, i.id, "overlap", f"says nearly the same as {j.id}: one sentence would earn both")
-        if len(content(i.text)) > 1 and content(i.text) <= content(q.prompt): yield Finding(q.name, i.id, "in the question", "all its words stand in the question: say what counts beyond repeating it")
+        if len(content(i.text)) > 1 and content(i.text) <= content(q.prompt):
+            yield Finding(q.name, i.id, "in the question", "all its words stand in the question: say what counts beyond repeating it")
 
 # %% ../../nbs/grading/30_stacks.ipynb #69092224
 def lint_points(q, items):
@@ -207,7 +209,8 @@ def lint_points(q, items):
 def lint_whole(q, items):
     "What a rubric needs beside the right answers."
     if not any(i.id == "other" for i in items): yield Finding(q.name, "", "other", "add `{id: other, points: 0}` for what nobody foresaw, explained in the comment")
-    if not any(i.points <= 0 and i.id != "other" for i in items): yield Finding(q.name, "", "misconceptions", "no item for a likely wrong answer: one with 0 or negative points saves writing the same comment")
+    if not any(i.points <= 0 and i.id != "other" for i in items):
+        yield Finding(q.name, "", "misconceptions", "no item for a likely wrong answer: one with 0 or negative points saves writing the same comment")
     for i in items:
         if i.points > 0 and not i.guideline: yield Finding(q.name, i.id, "guideline", "say what to accept and what not: the second grader will ask")
         if not 3 <= len(i.text.split()) <= 30: yield Finding(q.name, i.id, "length", "students read this sentence: 3 to 30 words")

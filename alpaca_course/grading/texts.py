@@ -82,7 +82,8 @@ def cells_told(lines, cells)->list[Line]:
 def list_label(kind:str, n:int)->str:
     "What Word draws before a list item: `2.`, `b.` or a dash."
     if kind in ("bullet", "none"): return "- "
-    if kind in ("lowerLetter", "upperLetter"): return ("abcdefghijklmnopqrstuvwxyz"[(n - 1) % 26] + ". ") if kind == "lowerLetter" else "ABCDEFGHIJKLMNOPQRSTUVWXYZ"[(n - 1) % 26] + ". "
+    if kind in ("lowerLetter", "upperLetter"):
+        return ("abcdefghijklmnopqrstuvwxyz"[(n - 1) % 26] + ". ") if kind == "lowerLetter" else "ABCDEFGHIJKLMNOPQRSTUVWXYZ"[(n - 1) % 26] + ". "
     if kind in ("lowerRoman", "upperRoman"):
         roman = "".join(["", "X", "XX", "XXX"][n // 10 % 4] + ["", "I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX"][n % 10])
         return (roman.lower() if kind == "lowerRoman" else roman) + ". "
@@ -322,7 +323,8 @@ def pdf_lines(data:bytes)->list[Line]:
     out = []
     for n, page in enumerate(pdf_pages(data), 1):
         if n > 1: out.append(Line("", f"page {n}", "break"))
-        out += [Line(row.rstrip(), f"page {n}", "item" if re.match(r"\s*[•●–*-]\s+\S", row) else "") for row in clean(page).translate(LIGATURES).split("\n") if not PRINTED.match(row)]
+        out += [Line(row.rstrip(), f"page {n}", "item" if re.match(r"\s*[•●–*-]\s+\S", row) else "") for row in clean(page).translate(LIGATURES).split("\n")
+                if not PRINTED.match(row)]
     if not any(line.text.strip() for line in out): raise ValueError("the PDF holds no text; perhaps it is a scan")
     return numbered_rows(out)
 
@@ -345,8 +347,8 @@ def cell_lines(cells:tuple)->list[Line]:
     return out
 
 # %% ../../nbs/grading/19_texts.ipynb #e3326adc
-UNREADABLE = [(b"\xd0\xcf\x11\xe0", "an old Word file (.doc)"), (b"{\\rtf", "an RTF file"), (b"\x89PNG", "a picture"), (b"\xff\xd8\xff", "a picture"), (b"GIF8", "a picture"), (b"Rar!", "an archive"),
-              (b"7z\xbc\xaf", "an archive"), (b"\x1f\x8b", "an archive")]
+UNREADABLE = [(b"\xd0\xcf\x11\xe0", "an old Word file (.doc)"), (b"{\\rtf", "an RTF file"), (b"\x89PNG", "a picture"), (b"\xff\xd8\xff", "a picture"),
+              (b"GIF8", "a picture"), (b"Rar!", "an archive"), (b"7z\xbc\xaf", "an archive"), (b"\x1f\x8b", "an archive")]
 
 def format_of(data:bytes, name:str="")->str:
     "'pdf', 'docx', 'notebook', 'html', 'csv', 'text', or 'no: ...' with the reason."

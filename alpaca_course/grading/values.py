@@ -35,8 +35,8 @@ def array_kind(value):
     return None, None
 
 # %% ../../nbs/grading/08_values.ipynb #97e58abc
-EXACT = (("fractions", "Fraction", re.compile(r"-?[0-9]{1,600}(?:/[1-9][0-9]{0,599})?")), ("decimal", "Decimal", re.compile(r"-?[0-9]{1,600}(?:\.[0-9]{1,600})?(?:E[+-][0-9]{1,3})?")),
-         ("datetime", "date", re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")))
+EXACT = (("fractions", "Fraction", re.compile(r"-?[0-9]{1,600}(?:/[1-9][0-9]{0,599})?")),
+         ("decimal", "Decimal", re.compile(r"-?[0-9]{1,600}(?:\.[0-9]{1,600})?(?:E[+-][0-9]{1,3})?")), ("datetime", "date", re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")))
 
 # %% ../../nbs/grading/08_values.ipynb #c3e0a176
 def encode_exact(value, kind):
@@ -71,7 +71,8 @@ def encode_small(value, kind, room):
     return {"~": "bytes", "v": bytes(memoryview(value)).hex()}
 
 # %% ../../nbs/grading/08_values.ipynb #d5249b85
-LAZY = frozenset({types.GeneratorType, range, map, filter, zip, enumerate, reversed, type({}.keys()), type({}.values()), type({}.items()), type(iter([])), type(iter(())), collections.deque})
+LAZY = frozenset({types.GeneratorType, range, map, filter, zip, enumerate, reversed, type({}.keys()), type({}.values()), type({}.items()), type(iter([])),
+                  type(iter(())), collections.deque})
 
 # %% ../../nbs/grading/08_values.ipynb #5e8651c9
 def encode(value, room=None, depth=0):
@@ -146,7 +147,8 @@ def parse(line):
     except RecursionError: raise ValueError("nested too deeply") from None
 
 # %% ../../nbs/grading/08_values.ipynb #2f218915
-SHAPES = dict(float={"v"}, tuple={"v"}, set={"v"}, dict={"v"}, bytes={"v"}, array={"dtype", "v"}, repr={"type", "v"}, iter={"type", "v"}, int={"v"}, complex={"v"}, fraction={"v"}, decimal={"v"}, date={"v"})
+SHAPES = dict(float={"v"}, tuple={"v"}, set={"v"}, dict={"v"}, bytes={"v"}, array={"dtype", "v"}, repr={"type", "v"}, iter={"type", "v"}, int={"v"}, complex={"v"}, fraction={"v"},
+              decimal={"v"}, date={"v"})
 
 # %% ../../nbs/grading/08_values.ipynb #aa090dc6
 PATTERNS = dict(float=r"nan|-?inf", int=r"-?0x[0-9a-f]+", bytes=r"(?:[0-9a-f]{2})*", repr=r"(?s:.*)") | {name.lower(): form.pattern for _, name, form in EXACT}
@@ -181,7 +183,8 @@ def checked_cell(answer):
 def checked(answer):
     "A probe's answer in one of its two shapes; anything else is unprintable."
     if isinstance(answer, dict):
-        if answer.get("ok") is True and answer.keys() == {"ok", "value", "type"} and isinstance(answer["type"], str) and is_plain(answer["value"]): return dict(answer, type=answer["type"][:100])
+        if answer.get("ok") is True and answer.keys() == {"ok", "value", "type"} and isinstance(answer["type"], str) and is_plain(answer["value"]):
+            return dict(answer, type=answer["type"][:100])
         if answer.get("ok") is False and answer.keys() <= {"ok", "error", "message", "kind"} and all(isinstance(answer.get(k, ""), str) for k in ("error", "message", "kind")):
             return dict(ok=False, error=answer.get("error", "crash")[:100], message=answer.get("message", "")[:500]) | ({"kind": answer["kind"][:100]} if "kind" in answer else {})
     return dict(ok=False, error="unprintable", message="not a value as the runner writes them")

@@ -43,8 +43,8 @@ def short_number(x)->str:
 def templates():
     "The Jinja environment of the page: everything escaped and made visible, unknown names refused."
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
-    environment = Environment(loader=FileSystemLoader(str(files("alpaca_course.grading") / "static")), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
-                              finalize=lambda value: shown(value, 200_000) if type(value) is str else value)
+    environment = Environment(loader=FileSystemLoader(str(files("alpaca_course.grading") / "static")), autoescape=True, undefined=StrictUndefined,
+                              trim_blocks=True, lstrip_blocks=True, finalize=lambda value: shown(value, 200_000) if type(value) is str else value)
     environment.filters["short"] = short_number
     return environment
 
@@ -62,7 +62,8 @@ def plain_words(text:str)->str:
 # %% ../../nbs/grading/31_views.ipynb #f327623b
 def state(row:dict)->dict:
     "What marks change about an answer, as the page holds it; `version` is the newest mark, 0 for none."
-    return dict(version=row["version"] or 0, items=None if row["items"] is None else json.loads(row["items"]), direct=row["direct"], comment=row["comment"] or "", grader=row["grader"] or "", source=row["source"] or "")
+    return dict(version=row["version"] or 0, items=None if row["items"] is None else json.loads(row["items"]), direct=row["direct"], comment=row["comment"] or "",
+                grader=row["grader"] or "", source=row["source"] or "")
 
 GRADING = """select a.*, (select max(id) from mark where answer = a.id and round = 'grading') version, m.items, m.points direct, m.comment, m.grader, m.source
     from answer a left join mark m on m.id = (select mark from score where answer = a.id)
@@ -83,8 +84,8 @@ def answer_view(row:dict, lead:str, originals:bool, calibration=())->dict:
     text = row["text"]
     how = f"aligned by {row['aligned_by']}" if row["aligned_by"] and not row["sure"] else ""
     change = "; ".join(f"{a or '(nothing)'} → {b or '(nothing)'}" for a, b in differences(lead, text)[:5]) if lead and len(text) < 2000 and lead != text else ""
-    return dict(state(row), student=row["student"], text=shown(text), cut=len(text) > FOLD, words=len(text.split()), problem=row["problem"], note=how, differs=shown(change, 300), original=originals,
-                calibration=[dict(grader=g, items=list(i), comment=c) for g, i, c in calibration])
+    return dict(state(row), student=row["student"], text=shown(text), cut=len(text) > FOLD, words=len(text.split()), problem=row["problem"], note=how,
+                differs=shown(change, 300), original=originals, calibration=[dict(grader=g, items=list(i), comment=c) for g, i, c in calibration])
 
 def stack_rows(rows:list[dict], question:str, grader:str, round:str)->list:
     "The queue of one grader: stacks first; in the calibration round singles only."
@@ -115,8 +116,8 @@ def desk_data(book, question:str, grader:str, round:str="grading", start:int|Non
     rounds = calibration_marks(book, question) if round == "grading" else {}
     seen = lambda i: [(g, marks[i][0], marks[i][2]) for g, marks in rounds.items() if i in marks] if i in rounds.get(grader, {}) else []
     points = book.rows("select points from question where name = ?", question)[0]["points"]
-    return dict(question=question, points=points, grader=grader, round=round, items=rubric_rows(book, question), comments=old_comments(book, question, grader, round), since=since, start=start, stacks=found,
-                answers={r["id"]: answer_view(r, lead.get(r["id"], ""), originals, seen(r["id"])) for r in rows})
+    return dict(question=question, points=points, grader=grader, round=round, items=rubric_rows(book, question), comments=old_comments(book, question, grader, round), since=since,
+                start=start, stacks=found, answers={r["id"]: answer_view(r, lead.get(r["id"], ""), originals, seen(r["id"])) for r in rows})
 
 # %% ../../nbs/grading/31_views.ipynb #3a29ad41
 def states(book, ids)->list[dict]:
@@ -134,7 +135,8 @@ def own_states(book, ids, grader:str)->list[dict]:
 def news(book, question:str, since:int)->dict:
     "States of the answers to a question that were marked after mark `since`, and the rubric as it is now."
     now = newest_mark(book)
-    ids = [r["answer"] for r in book.rows("select distinct m.answer from mark m join answer a on a.id = m.answer where m.id > ? and m.round = 'grading' and a.question = ?", since, question)]
+    ids = [r["answer"] for r in book.rows("select distinct m.answer from mark m join answer a on a.id = m.answer "
+                                          "where m.id > ? and m.round = 'grading' and a.question = ?", since, question)]
     return dict(since=now, marks=states(book, ids) if ids else [], items=rubric_rows(book, question))
 
 # %% ../../nbs/grading/31_views.ipynb #ea8320eb
@@ -142,7 +144,8 @@ def stack_words(rows:list[dict], question:str)->str:
     "What stacks there are, in words: `2 blank, 3 in 1 identical stack, 20 single`."
     found = stack_rows(rows, question, "", "grading")
     count = lambda kind: sum(len(s["ids"]) for s in found if s["kind"] == kind)
-    parts = [f"{count(kind)} {words}" for kind, words in (("blank", "blank"), ("identical", "in identical stacks"), ("near-identical", "in near-identical stacks"), ("unsure", "unsure"), ("single", "single")) if count(kind)]
+    parts = [f"{count(kind)} {words}" for kind, words in (("blank", "blank"), ("identical", "in identical stacks"), ("near-identical", "in near-identical stacks"),
+                                                          ("unsure", "unsure"), ("single", "single")) if count(kind)]
     return ", ".join(parts) or "no answers"
 
 def overview(book, grader:str)->dict:
@@ -150,7 +153,8 @@ def overview(book, grader:str)->dict:
     def card(q):
         rows, scores = answer_rows(book, q["name"], grader), [r["points"] for r in book.rows("select points from score where question = ? and points is not null", q["name"])]
         own, sample = calibration_marks(book, q["name"]).get(grader, {}), calibration_sample({r["id"]: r["text"] for r in rows}, q["name"])
-        return dict(q, total=len(rows), marked=len(scores), mean=short_number(sum(scores) / len(scores)) if scores else "", stacks=stack_words(rows, q["name"]), calibrated=len(own.keys() & set(sample)), sample=len(sample))
+        return dict(q, total=len(rows), marked=len(scores), mean=short_number(sum(scores) / len(scores)) if scores else "", stacks=stack_words(rows, q["name"]),
+                    calibrated=len(own.keys() & set(sample)), sample=len(sample))
     cards = [card(q) for q in book.rows("select * from question q where exists (select 1 from item where question = q.name) order by place")]
     return dict(questions=cards, code=code_cards(book), total=sum(c["total"] for c in cards), marked=sum(c["marked"] for c in cards), sample=CALIBRATION)
 
@@ -173,7 +177,8 @@ def agreement_view(book, grader:str)->list[dict]:
     def part(q):
         pairs = compared(book, q["name"]) if finished(book, q["name"], grader) else []
         waiting = "Nobody else has finished this round yet." if finished(book, q["name"], grader) else "Take the calibration round first; then the marks of the others are shown."
-        return dict(q, waiting=waiting, settle=len(agreed(book, q["name"])) if pairs else 0, pairs=[dict(a=p.a, b=p.b, n=p.n, same=p.same, kappa=in_words(p.kappa), difference=in_words(p.difference, True),
+        return dict(q, waiting=waiting, settle=len(agreed(book, q["name"])) if pairs else 0,
+                    pairs=[dict(a=p.a, b=p.b, n=p.n, same=p.same, kappa=in_words(p.kappa), difference=in_words(p.difference, True),
                     differ=difference_rows(book, q["name"], p.a, p.b)) for p in pairs])
     return [part(q) for q in book.rows("select * from question q where exists (select 1 from item where question = q.name) order by place")]
 
