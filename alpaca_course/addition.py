@@ -177,8 +177,8 @@ def run_condition(condition:Condition, seed:int, n:tuple=(200, 100), beyond=BEYO
     solver = train_solver(condition.draw, replace(condition.plan, seed=seed), condition.shape, look)
     outputs = outcomes(solver, examples)
     return dict(condition=condition.name, seed=seed, settings=condition.settings(), bill=solver.bill(), right=counts(examples, answered(outputs, examples)),
-                exact=counts(examples, exact(outputs, examples)),
-                kinds={str(k): v for k, v in count_kinds(examples, outputs).items()} if MARK in examples[0].target else {}, curve=curve)
+                exact=counts(examples, exact(outputs, examples)), kinds={str(k): v for k, v in count_kinds(examples, outputs).items()} if MARK in examples[0].target else {},
+                curve=curve)
 
 # %% ../nbs/42_addition.ipynb #8026f6b7
 RUNS = "scratchpad/additions.jsonl" # in the course's data

@@ -86,8 +86,8 @@ class BatchDesk:
         "POST /v1/files."
         fields = uploaded(request.headers.get("content-type", ""), await request.body())
         if fields.get("purpose") != b"batch" or "file" not in fields: raise Refused(400, "invalid_request", "needs a file and the purpose 'batch'")
-        return json_response({"id": self.keep(fields["file"]), "object": "file", "bytes": len(fields["file"]), "created_at": 0, "filename": "batch.jsonl",
-                              "purpose": "batch", "status": "processed"})
+        return json_response({"id": self.keep(fields["file"]), "object": "file", "bytes": len(fields["file"]), "created_at": 0, "filename": "batch.jsonl", "purpose": "batch",
+                              "status": "processed"})
 
     async def content(self, request):
         "GET /v1/files/ID/content."
@@ -98,9 +98,8 @@ class BatchDesk:
         asked = json.loads(await request.body())
         self.files[asked["input_file_id"]]  # a KeyError becomes 404
         batch = dict(id=f"batch_{len(self.batches)}", object="batch", endpoint=asked["endpoint"], input_file_id=asked["input_file_id"],
-                     completion_window=asked["completion_window"], created_at=0,
-                     status="validating", metadata=asked.get("metadata"), output_file_id=None, error_file_id=None, errors=None,
-                     request_counts=dict(total=0, completed=0, failed=0), looked=0)
+                     completion_window=asked["completion_window"], created_at=0, status="validating", metadata=asked.get("metadata"), output_file_id=None, error_file_id=None,
+                     errors=None, request_counts=dict(total=0, completed=0, failed=0), looked=0)
         self.batches[batch["id"]] = batch
         return json_response(batch)
 

@@ -53,8 +53,8 @@ def generate(args):
     way = partial(generate_in_batches, size=args.batch) if args.batch else generate
     with open_teacher(**endpoint(args)) as teacher, progress("teacher", args.wanted) as to:
         outcome = way(teacher, seeds, args.wanted, log, seed=args.seed, concurrency=args.concurrency, max_requests=args.max_requests, threshold=args.threshold,
-                      terms=terms_of(teacher), template=args.method,
-                           budget=limits(args), on_progress=lambda o: to(len(o.records), progress_line(o, args.wanted, PRICES.get(teacher.model))), **sampling(args))
+                      terms=terms_of(teacher), template=args.method, budget=limits(args),
+                      on_progress=lambda o: to(len(o.records), progress_line(o, args.wanted, PRICES.get(teacher.model))), **sampling(args))
     print(f"{teacher.name}: {outcome.stopped}")
     for stage, left in stages_left(outcome): print(f"{left:8} {stage}")
     for rule, count in outcome.rejects.most_common(): print(f"{count:8} rejected: {rule}")

@@ -94,9 +94,9 @@ def word_lore(rng:random.Random)->str:
         n, (a, b) = rng.choice(NOUNS), rng.choice(OPPOSITES)
         if rng.random() < .5: a, b = b, a
         return rng.choice([f"{article(n).capitalize()} {n} belongs to the group {CATEGORY_OF[n]}.", f"The group {CATEGORY_OF[n]} has the word {n}.", f"One {n}, two {add_s(n)}.",
-                           f"The plural of {n} is {add_s(n)}.",
-                           f"The letters of {n} are {' '.join(n)}.", f"The letters {' '.join(n)} make {n}.", f"In capitals {n} is {n.upper()}.", f"The opposite of {a} is {b}.",
-                           f"It is not {a}, it is {b}.", f"The words {a} and {b} are opposites.", f"{a.capitalize()} means the opposite of {b}."])
+                           f"The plural of {n} is {add_s(n)}.", f"The letters of {n} are {' '.join(n)}.", f"The letters {' '.join(n)} make {n}.",
+                           f"In capitals {n} is {n.upper()}.", f"The opposite of {a} is {b}.", f"It is not {a}, it is {b}.", f"The words {a} and {b} are opposites.",
+                           f"{a.capitalize()} means the opposite of {b}."])
     return " ".join(one() for _ in range(rng.randint(2, 4)))
 
 # %% ../nbs/08_corpus.ipynb #6c3a6c77
@@ -105,13 +105,12 @@ def word_rows(rng:random.Random)->str:
     words, new = rng.sample(NOUNS, rng.randint(3, 5)), rng.choice(NOUNS)
     row, one, noun = " ".join(words), rng.choice(words), rng.choice(NOUNS)
     remarks = [f"Backwards it reads {' '.join(words[::-1])}.", f"By the alphabet it is {' '.join(sorted(words))}.", f"From a to z: {' '.join(sorted(words))}.",
-               f"In capitals it is {row.upper()}.", f"It has {len(words)} words.",
-               f"It starts with {words[0]}.", f"It ends with {words[-1]}.", "With dashes:\n" + "\n".join(f"- {w}" for w in words) + "\n",
-               "With numbers:\n" + "\n".join(f"{i}. {w}" for i, w in enumerate(words, 1)) + "\n",
+               f"In capitals it is {row.upper()}.", f"It has {len(words)} words.", f"It starts with {words[0]}.", f"It ends with {words[-1]}.",
+               "With dashes:\n" + "\n".join(f"- {w}" for w in words) + "\n", "With numbers:\n" + "\n".join(f"{i}. {w}" for i, w in enumerate(words, 1)) + "\n",
                f"With commas it is {', '.join(words)}.", f"In brackets it is [ {row} ].", f"Without {one} it is {' '.join(w for w in words if w != one)}.",
                f"With {new} for {one} it is {' '.join(new if w == one else w for w in words)}.", f"The word {one} is in it.",
-               f"The word {new} is {'' if new in words else 'not '}in it.",
-               f"Once more: {row}.", f"The letter {one[0]} begins {' and '.join(w for w in words if w[0] == one[0])}.", f"Three times the same: {noun} {noun} {noun}."]
+               f"The word {new} is {'' if new in words else 'not '}in it.", f"Once more: {row}.", f"The letter {one[0]} begins {' and '.join(w for w in words if w[0] == one[0])}.",
+               f"Three times the same: {noun} {noun} {noun}."]
     return (f"{rng.choice(['A row of words', 'Somebody wrote', 'On the wall', 'The words'])}: {row}. "
             + " ".join(rng.sample(remarks, rng.randint(1, 2))).replace("\n ", "\n").strip())
 
@@ -161,9 +160,8 @@ def school(rng:random.Random)->str:
     "Plain sentences with the words that prompt templates use, never in a template's form."
     who = rng.choice(WHO)
     return rng.choice([f"The teacher gives an instruction to the {who}.", f"The {who} writes a response below the text.", f"A good response completes the request.",
-                       f"The instruction describes a task for the {who}.",
-                       f"The {who} has an input that provides further context.", f"Each task is paired with an input.", f"The {who} answers the user appropriately.",
-                       f"The assistant helps the user with a response."])
+                       f"The instruction describes a task for the {who}.", f"The {who} has an input that provides further context.", f"Each task is paired with an input.",
+                       f"The {who} answers the user appropriately.", f"The assistant helps the user with a response."])
 
 # %% ../nbs/08_corpus.ipynb #4e7033b7
 FEW_WRAPPERS = ["Q: {task}\nA: {answer}", "Question: {task}\nAnswer: {answer}", "Ask: {instruction}\nText: {input}\nReply: {answer}", "Exercise. {task}\nSolution. {answer}",
@@ -180,11 +178,10 @@ ASKERS = "Ask Question Exercise Student Task Problem Query Prompt Client Puzzle 
 REPLIERS = "Reply Answer Solution Master Result Done Output Helper Key Outcome Return Host Teacher Expert Work Bot Final Assistant Wise Model Echo".split()
 GIVENS = "Text Given Data Words Material Source Line Thing Content Item Passage".split()
 REMARKS = ["Here is an exercise from the book.", "The following task has a short answer.", "Read the task and solve it.", "This is page {p}.", "Write what is asked for.",
-           "A task is given below.",
-           "An old riddle with its solution follows.", "Answer as well as you can.", "Somebody wants to know something. Here is what was said.",
-           "What follows is a question with its solution, as the pupils wrote it down.",
-           "The next lines hold a task for clever readers. Find the words that solve it.", "Below stands what a guest asked, then what the host said.",
-           "The text tells what to do. Do it in a few words.", "There is a job to do, and some words to do it with. Write the words that end the job."]
+           "A task is given below.", "An old riddle with its solution follows.", "Answer as well as you can.", "Somebody wants to know something. Here is what was said.",
+           "What follows is a question with its solution, as the pupils wrote it down.", "The next lines hold a task for clever readers. Find the words that solve it.",
+           "Below stands what a guest asked, then what the host said.", "The text tells what to do. Do it in a few words.",
+           "There is a job to do, and some words to do it with. Write the words that end the job."]
 
 # %% ../nbs/08_corpus.ipynb #4baf266d
 def many_wrapper(rng:random.Random)->str:

@@ -15,13 +15,11 @@ from . import wordgames
 from .tasks import FAMILIES, Item, read_question
 
 # %% ../nbs/07_families.ipynb #f9f85f1a
-OPENERS = ["Please help me.", "Hello.", "Quick question.", "Here is a task.", "I need your help.", "Good morning.", "Try this one.", "One more thing.",
-           "My teacher asks this.", "I am curious.",
-           "This is for school.", "Dear friend.", "Now something else.", "I have forgotten it.", "Listen.", "You are clever.", "We play a game.", "Let us begin."]
+OPENERS = ["Please help me.", "Hello.", "Quick question.", "Here is a task.", "I need your help.", "Good morning.", "Try this one.", "One more thing.", "My teacher asks this.",
+           "I am curious.", "This is for school.", "Dear friend.", "Now something else.", "I have forgotten it.", "Listen.", "You are clever.", "We play a game.", "Let us begin."]
 CLOSERS = ["Thank you.", "Thanks a lot.", "I am in a hurry.", "It is for a friend.", "Take your time.", "I will wait.", "My sister wants to know.", "That is all.",
-           "It is important to me.",
-           "I hope you can do it.", "Nobody else could help.", "My homework needs it.", "Then I can go home.", "You are very kind.", "We are all waiting.",
-           "I asked yesterday too."]
+           "It is important to me.", "I hope you can do it.", "Nobody else could help.", "My homework needs it.", "Then I can go home.", "You are very kind.",
+           "We are all waiting.", "I asked yesterday too."]
 
 # %% ../nbs/07_families.ipynb #f68ff4f8
 def frame(rng:random.Random, instruction:str)->str:

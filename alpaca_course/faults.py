@@ -264,7 +264,6 @@ def meet(faults:Faults, prompt:str="Spell plum.", **settings)->Meeting:
 
 # %% ../nbs/11_faults.ipynb #fe5a1615
 SEEN_AS = {"rate_limit": "rate_limit", "rate_limit_wait": "rate_limit", "server_error": "server", "unavailable": "server", "bad_key": "auth", "no_model": "model",
-           "hang": "timeout", "reset": "unreachable",
-           "cut": "unreachable", "short": "unreachable", "half_json": "server", "not_json": "server", "wrong_type": "server", "drip": "timeout", "no_usage": "",
-           "no_choices": "server"}  # '' : taken as an answer
+           "hang": "timeout", "reset": "unreachable", "cut": "unreachable", "short": "unreachable", "half_json": "server", "not_json": "server", "wrong_type": "server",
+           "drip": "timeout", "no_usage": "", "no_choices": "server"}  # '' : taken as an answer
 STOPS = {"bad_key", "no_model"}  # faults after which another try would be a waste

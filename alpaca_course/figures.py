@@ -44,10 +44,9 @@ def base_figures(results:list[dict], settings:Settings)->dict:
     (zero, kind), card = untuned_scores(results, settings), results[0]["card"]
     seen, new = [score(items, r["answers"]["seen"]) for r in results], [score(held, r["answers"]["held-out"]) for r in results]
     return dict(parameters=card["parameters"], records=card["n"], tokens=card["tokens_seen"] // card["epochs"], epochs=card["epochs"],
-                seconds=[r["card"]["seconds"] for r in results],
-                flops_predicted=card["flops"], zero_shot=as_score(zero.accuracy), zero_shot_first_line=as_score(kind.accuracy), tuned=as_score(combine_seeds(seen)),
-                tuned_strict=as_score(combine_seeds(seen, "strict")),
-                tuned_held_out=as_score(combine_seeds(new)), seeds=[[r["job"]["seed"], s.accuracy.estimate] for r, s in zip(results, seen)], families=family_counts(zero, seen),
+                seconds=[r["card"]["seconds"] for r in results], flops_predicted=card["flops"], zero_shot=as_score(zero.accuracy), zero_shot_first_line=as_score(kind.accuracy),
+                tuned=as_score(combine_seeds(seen)), tuned_strict=as_score(combine_seeds(seen, "strict")), tuned_held_out=as_score(combine_seeds(new)),
+                seeds=[[r["job"]["seed"], s.accuracy.estimate] for r, s in zip(results, seen)], families=family_counts(zero, seen),
                 losses=[thinned(r["card"]["losses"]) for r in results])
 
 # %% ../nbs/50_figures.ipynb #917718d8

@@ -93,8 +93,7 @@ class Shape:
 def shape_settings(shape:Shape)->dict:
     "The arguments that both configuration classes take."
     return dict(vocab_size=len(CHARACTERS), hidden_size=shape.hidden, intermediate_size=shape.feedforward, num_hidden_layers=shape.layers, num_attention_heads=shape.heads,
-                num_key_value_heads=shape.heads,
-                max_position_embeddings=4096, tie_word_embeddings=True, bos_token_id=None, eos_token_id=NUMBERS[END], pad_token_id=NUMBERS[PAD],
+                num_key_value_heads=shape.heads, max_position_embeddings=4096, tie_word_embeddings=True, bos_token_id=None, eos_token_id=NUMBERS[END], pad_token_id=NUMBERS[PAD],
                 rope_parameters=dict(rope_type="default", rope_theta=10000.))
 
 # %% ../nbs/41_scratchpad.ipynb #cb373fb4
