@@ -12,7 +12,7 @@ RECORD = '{"instruction": "Spell moon.", "input": "", "output": "m o o n"}\n'
 CLEAN = {k: v for k, v in os.environ.items() if not k.startswith(("OPENAI_", "ALPACA_"))} | {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
 
 
-def run(*args, cwd, env={}, limit=None, timeout=240):
+def run(*args, cwd, env={}, limit=None, timeout=900):
     "Run the program; `limit` bytes is the largest file it may write, as on a full disk."
     before = (lambda: (signal.signal(signal.SIGXFSZ, signal.SIG_IGN), resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)))) if limit else None
     return subprocess.run([str(PROGRAM), *map(str, args)], cwd=cwd, env=CLEAN | env, capture_output=True, text=True, timeout=timeout, preexec_fn=before)
@@ -117,7 +117,7 @@ def test_interrupted_course_goes_on_to_the_same_figures(undisturbed, tmp_path, m
     deadline = time.monotonic() + 200
     while not (tmp_path / "_course" / moment).exists() and process.poll() is None and time.monotonic() < deadline: time.sleep(.02)
     if process.poll() is None: os.killpg(process.pid, signal.SIGINT)
-    errors = process.communicate(timeout=60)[1]
+    errors = process.communicate(timeout=300)[1]
     assert process.returncode in (130, 0) and "Traceback" not in errors, errors[-2000:]
     if process.returncode == 130: assert "stopped" in errors and "goes on" in errors
     assert run("course", "--quick", cwd=tmp_path).returncode == 0

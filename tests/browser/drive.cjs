@@ -7,7 +7,7 @@ const pages = {}, log = [];
 async function open(browser, name, { width = 1280, height = 800, dark = false, offline = false } = {}) {
   const context = await browser.newContext({ viewport: { width, height }, colorScheme: dark ? 'dark' : 'light', acceptDownloads: false });
   const page = await context.newPage();
-  page.setDefaultTimeout(15000);
+  page.setDefaultTimeout(60000);
   page.on('request', r => log.push({ page: name, kind: 'request', text: r.url() }));
   page.on('console', m => { if (m.type() === 'error') log.push({ page: name, kind: 'console', text: m.text() }); });
   page.on('pageerror', e => log.push({ page: name, kind: 'error', text: String(e) }));
@@ -24,8 +24,8 @@ const does = {
   fill: (c, _, page) => page.fill(c.on, c.text),
   text: (c, _, page) => page.textContent(c.of),
   wait: async (c, _, page) => {  // waitForFunction would need eval, which the page's policy forbids
-    for (const end = Date.now() + 15000; Date.now() < end; await new Promise(done => setTimeout(done, 20))) if (await page.evaluate(c.js).catch(() => false)) return true;
-    throw Error(`waited 15 seconds in vain for ${c.js}`);
+    for (const end = Date.now() + 60000; Date.now() < end; await new Promise(done => setTimeout(done, 20))) if (await page.evaluate(c.js).catch(() => false)) return true;
+    throw Error(`waited a minute in vain for ${c.js}`);
   },
   js: (c, _, page) => page.evaluate(c.js),
   size: (c, _, page) => page.setViewportSize({ width: c.width, height: c.height }),
