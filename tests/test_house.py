@@ -1,5 +1,5 @@
 """What no notebook can test: imports without torch, README and tables up to date, pins, data cards."""
-import ast, configparser, hashlib, importlib.metadata, importlib.util, json, re, resource, statistics, subprocess, sys, tomllib
+import ast, configparser, hashlib, importlib.metadata, importlib.util, json, os, re, resource, statistics, subprocess, sys, tomllib
 from pathlib import Path
 
 from packaging.requirements import Requirement
@@ -22,9 +22,9 @@ def tracked():
 
 # ---- torch stays out
 def timed(*command):
-    "(processor seconds, the finished process): what else the machine does hardly counts."
-    start = resource.getrusage(resource.RUSAGE_CHILDREN)
-    done = subprocess.run([str(part) for part in command], capture_output=True, text=True, cwd=ROOT)
+    "(processor seconds of one thread, the finished process): what else the machine does hardly counts."
+    start, one = resource.getrusage(resource.RUSAGE_CHILDREN), dict(OMP_NUM_THREADS='1', OPENBLAS_NUM_THREADS='1')
+    done = subprocess.run([str(part) for part in command], capture_output=True, text=True, cwd=ROOT, env=os.environ | one)
     assert done.returncode == 0, done.stderr
     end = resource.getrusage(resource.RUSAGE_CHILDREN)
     return end.ru_utime + end.ru_stime - start.ru_utime - start.ru_stime, done
