@@ -138,8 +138,9 @@ class Cut(ast.NodeTransformer):
         return found and (self.whole or self.short(node))
 
     def items(self, node):
-        "Put what iterating over `node` gives among the pieces, for any class may be iterated over."
-        return self.piece(ast.List([ast.Starred(node, ast.Load())], ast.Load()))
+        "Put what iterating over `node` gives among the pieces, for any class may be iterated over; one at a time, for all may be one list that changes."
+        one = ast.comprehension(ast.Name("_one", ast.Store()), node, [], 0)
+        return self.piece(ast.GeneratorExp(ast.Name("_one", ast.Load()), [one]))
 
     def piece(self, node):
         "Put `node` among the pieces."
