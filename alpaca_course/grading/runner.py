@@ -202,6 +202,7 @@ def wait_stopped(results):
         while os.waitpid(-1, os.WNOHANG)[0]: pass
     except ChildProcessError: pass
 
+# %% ../../nbs/grading/10_runner.ipynb #43cc98e1
 def make_room(results, number):
     "After a fork that failed: for error 24, too many open files, close all but the standard ones and the pipe `results`; else it was a process that is missing."
     if number != 24: return wait_stopped(results)
