@@ -1917,6 +1917,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '', 'doc_host': '', 'git_url
                                                                                              'alpaca_course/grading/markers.py'),
                                                'alpaca_course.grading.markers.near': ( 'grading/markers.html#near',
                                                                                        'alpaca_course/grading/markers.py'),
+                                               'alpaca_course.grading.markers.parsed': ( 'grading/markers.html#parsed',
+                                                                                         'alpaca_course/grading/markers.py'),
                                                'alpaca_course.grading.markers.python_tree': ( 'grading/markers.html#python_tree',
                                                                                               'alpaca_course/grading/markers.py'),
                                                'alpaca_course.grading.markers.read_marker': ( 'grading/markers.html#read_marker',

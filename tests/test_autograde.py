@@ -337,9 +337,41 @@ def test_two_notebooks_of_one_student_are_said_to_be_two(tmp_path):
     assert found == [("1", "b.ipynb", two), ("1-2", "a.ipynb", two), ("1-3", "c.md", ""), ("1_replaced_1-2", "f.ipynb", ""), ("1_2", "1.ipynb", ""), ("2", "d.ipynb", "late"), ("1_replaced_1", "e.ipynb", "")], found
 
 
+@pytest.mark.parametrize("trouble", [OSError("no more processes"), ValueError("the sandbox did not start: no word why")])
+def test_a_sandbox_that_does_not_start_is_started_again(grade, monkeypatch, trouble):
+    "What goes wrong once costs nobody anything; what goes wrong twice is a person's, and tried again by the next batch."
+    from alpaca_course.grading.sandbox import Worker
+    start, tried, sandbox = Worker.start, [], find_sandbox()
+    def broken(worker, times):
+        tried.append(worker)
+        if worker is not tried[0] and tried.count(worker) <= times: raise trouble  # the first worker has read the reference
+        start(worker)
+    monkeypatch.setattr(Worker, "start", lambda worker: broken(worker, 1))
+    first, _ = grade(sandbox=sandbox)
+    assert {name: r["score"] for name, r in first.items()} == grade.want and [tried.count(worker) for worker in dict.fromkeys(tried)] == [1, 2]
+    assert not any(r["extra_data"].get("again") or r["extra_data"]["flags"] for r in first.values())
+    shutil.rmtree(grade.folder / "out"); tried.clear()
+    monkeypatch.setattr(Worker, "start", lambda worker: broken(worker, 2))
+    second, _ = grade(sandbox=sandbox)
+    again = {name: r["extra_data"] for name, r in second.items() if r["extra_data"].get("again")}
+    assert len(again) == 1 and all(str(trouble) in extra["problem"] and "a person must look" in extra["problem"] for extra in again.values()), again
+    monkeypatch.undo()
+    third, _ = grade(sandbox=sandbox)
+    assert {name: r["score"] for name, r in third.items()} == grade.want
+
+
+def test_cells_are_parsed_by_one_thread_at_a_time():
+    "CPython before 3.11.8 and 3.12.2 refuses a sound cell now and then when two threads parse: `markers.parsed` is the one door."
+    for file in Path(batch.__file__).parent.glob("*.py"):
+        found = [line for line in file.read_text().splitlines() if "ast.parse(" in line and "with ONE_TREE" not in line]
+        assert not found, (file.name, found)
+
+
 def test_another_version_of_the_grader_grades_anew_and_says_so(grade, capsys, monkeypatch):
     assert command(grade) == 0
     first = seen(grade.folder / "out"); capsys.readouterr()
+    broken = {p.parent.name: p.read_text() for p in (grade.folder / "out").glob("*/results.json") if "grader failed" in p.read_text()}
+    assert not broken, broken
     assert command(grade) == 0 and seen(grade.folder / "out") == first
     said = capsys.readouterr().err
     assert "4 of 4 submissions keep the result they have, 0 to grade" in said and "anew" not in said

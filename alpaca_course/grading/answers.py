@@ -22,6 +22,7 @@ from rapidfuzz import fuzz
 from .clues import FLAT, QUOTED, REFERENCES, Clues, Target, clues, content, decode, plain, quote_score, strip_label, targets, without_points
 from .labels import NAMES, PROGRAM, REPLIES, cut_lines, label_of, lines_of_sections, named_label, told_as_questions, without_closing, without_contents, without_quoted_mail
 from .texts import Document, Line, fenced, html_lines, read_document, table_rows, text_lines
+from .markers import parsed
 
 # %% ../../nbs/grading/25_answers.ipynb #141ee3ab
 @dataclass(frozen=True)
@@ -434,7 +435,7 @@ def words_in_code(source:str)->str|None:
     "The words of a cell of code that holds no program but comments, strings, strings to print, or plain sentences; None for a program."
     printed = lambda e: (isinstance(e, ast.Call) and getattr(e.func, "id", "") == "print" and e.args
                          and all(isinstance(a, ast.Constant) and isinstance(a.value, str) for a in e.args))
-    try: body = ast.parse(source).body
+    try: body = parsed(source).body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         signs = len(re.findall(r"[=()\[\]{}%]|\b(?:def|import|return|lambda)\b", source))
         return source if len(source.split()) >= 5 and signs < .15 * len(source.split()) else None

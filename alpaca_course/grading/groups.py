@@ -6,13 +6,13 @@
 __all__ = ['sweep', 'settings', 'removed', 'Group', 'open_group', 'tree', 'processor_seconds', 'held_mb', 'end_greediest']
 
 # %% ../../nbs/grading/12_groups.ipynb #96f44be3
-import contextlib, os, signal, threading, time
+import contextlib, glob, os, signal, threading, time
 from pathlib import Path
 
 # %% ../../nbs/grading/12_groups.ipynb #a7b2a025
 def sweep(root="/sys/fs/cgroup"):
     "Remove the groups that a killed batch left behind."
-    for folder in [*Path(root).glob("alpaca-*"), *Path(root).glob("*/alpaca-*")]:
+    for folder in map(Path, [*glob.glob(f"{root}/alpaca-*"), *glob.glob(f"{root}/*/alpaca-*")]):  # Path.glob stumbles over what another batch takes away meanwhile
         if not Path("/proc", folder.name.split("-")[1]).exists(): removed(folder)
 
 # %% ../../nbs/grading/12_groups.ipynb #71dc5cf3

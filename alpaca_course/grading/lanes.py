@@ -120,9 +120,11 @@ class Helper:
         watch.start()
         try:
             self.process.stdin.write(json.dumps(job) + "\n"); self.process.stdin.flush()
-            reply = json.loads(self.process.stdout.readline() or '{"error": ""}')
+            line = self.process.stdout.readline()
+        except BrokenPipeError: line = ""
         finally: watch.cancel()
-        if reply.get("error") == "": raise OSError("the helper program ended")
+        if not line: raise OSError("the helper program ended")
+        reply = json.loads(line)
         if "error" in reply: raise ValueError(reply["error"])
         return reply
 

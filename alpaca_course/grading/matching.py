@@ -12,6 +12,7 @@ __all__ = ['FILE_LIMIT', 'CHILD_FROM', 'CELL_LIMIT', 'CELLS', 'HEADS', 'SLIM', '
 import ast, json, re, subprocess, sys
 from dataclasses import dataclass
 from pathlib import Path
+from .markers import parsed
 
 # %% ../../nbs/grading/13_matching.ipynb #02534632
 FILE_LIMIT, CHILD_FROM, CELL_LIMIT, CELLS = 200 << 20, 4 << 20, 1 << 20, 2000  # bytes of a file, bytes from which a process of its own reads it, characters of a cell, cells
@@ -153,7 +154,7 @@ def bare(source:str)->str:
 # %% ../../nbs/grading/13_matching.ipynb #03e9fbe0
 def defined(source:str)->list[str]:
     "Names that a code cell binds at its top level, in order; [] when it is no Python."
-    try: body = ast.parse(re.sub(r"^(\s*)[%!].*$", r"\1pass", source, flags=re.M)).body
+    try: body = parsed(re.sub(r"^(\s*)[%!].*$", r"\1pass", source, flags=re.M)).body
     except (SyntaxError, ValueError, RecursionError, MemoryError): return []
     targets = lambda node: [t for t in getattr(node, "targets", [getattr(node, "target", None)])]
     names = [n.id for node in body if isinstance(node, (ast.Assign, ast.AnnAssign, ast.AugAssign)) for t in targets(node) for n in ast.walk(t) if isinstance(n, ast.Name)]

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 # %% ../../nbs/grading/04_probes.ipynb #e05184c1
 from .assignment import Assignment, Question, TestCell
-from .markers import AssignmentError, python_tree
+from .markers import AssignmentError, parsed, python_tree
 from .statements import (CHANGES, MIRROR, NOTHING, PURE, RAISED, Columns, Line, Opaque, arguments, bound, called, changed, close_sides, collector, columns,
     compare_sides, constant, expects_raise, is_test, loaded, root, sides, simpler, slice_of, spread, tests_in, text_of, touched)
 from .verdicts import SAFE, TYPES, Probe, Verdict, verdict
@@ -181,7 +181,7 @@ class Turn(ast.NodeTransformer):
     def __init__(self, name=""): self.name = name
     def visit_Subscript(self, node):
         if not (isinstance(node.value, ast.Name) and node.value.id == "DATA"): return self.generic_visit(node)
-        return ast.Name(f"{self.name}{node.slice.value}", ast.Load()) if self.name else ast.Subscript(ast.parse("DATA[len(_out)]", mode="eval").body, node.slice, ast.Load())
+        return ast.Name(f"{self.name}{node.slice.value}", ast.Load()) if self.name else ast.Subscript(parsed("DATA[len(_out)]", "eval").body, node.slice, ast.Load())
 
 # %% ../../nbs/grading/04_probes.ipynb #2be6c939
 LEAK, SILENT = "expected values travel with the inputs", "does not mention the student's code"
@@ -347,7 +347,7 @@ class Maker:
 
     def reads(self, setup:str, expr:str)->bool:
         "Whether the student's function is called before a test that looks at a file: then the test need not mention it."
-        before, both = ast.parse(setup), ast.parse(f"{setup}\n{expr}")
+        before, both = parsed(setup), parsed(f"{setup}\n{expr}")
         return bool(loaded(before) & self.student) and any(called(n) in READERS for n in ast.walk(both))
 
     def setup(self, upto:int, needed, tainted, given=frozenset())->list:
@@ -445,7 +445,7 @@ def weak_points(probe:Probe)->list[str]:
     if probe.how in ("!=", "test_ne", "is not", "not in", "has not in"): why.append("every wrong answer but one passes")
     if probe.expected in ("True", "False") and probe.how in ("test_eq", "==", "is"): why.append("a guess is right half of the time")
     if probe.expected and probe.how in ("test_eq", "==", "close", "within", "is") and probe.expected not in ("True", "False", "None"):
-        given = [ast.unparse(a) for n in ast.walk(ast.parse(probe.expr)) if isinstance(n, ast.Call) for a in n.args]
+        given = [ast.unparse(a) for n in ast.walk(parsed(probe.expr)) if isinstance(n, ast.Call) for a in n.args]
         if probe.expected in given: why.append("the expected value is one of the inputs: returning the argument passes")
     return why
 
@@ -476,7 +476,7 @@ MODULES = ("numpy", "numpy.linalg", "numpy.random", "numpy.testing", "torch", "t
 # %% ../../nbs/grading/04_probes.ipynb #07e6dd44
 def library_probe(probes)->dict:
     "A job's probe that asks which functions used by the tests are the notebook's own, though they stand in a library."
-    trees = [ast.parse(text) for p in probes for text in (p.setup, p.expr, p.later)]
+    trees = [parsed(text) for p in probes for text in (p.setup, p.expr, p.later)]
     names = {n.attr if isinstance(n, ast.Attribute) else n.id for tree in trees for n in ast.walk(tree) if isinstance(n, (ast.Attribute, ast.Name))}
     return dict(id="libraries", setup="", expr=LIBRARIES.replace("MODULES", repr(MODULES)).replace("NAMES", repr(sorted(names))), seconds=3., as_left=True)
 

@@ -14,7 +14,7 @@ import ast, copy, re
 from typing import NamedTuple
 
 # %% ../../nbs/grading/03_statements.ipynb #b1d3eb8f
-from .markers import AssignmentError
+from .markers import AssignmentError, parsed
 
 # %% ../../nbs/grading/03_statements.ipynb #9206ef16
 class Opaque(Exception):
@@ -355,7 +355,7 @@ def keyed(loop, lines):
         if isinstance(case, ast.Dict): return {ast.unparse(k): v for k, v in zip(case.keys, case.values) if k}
         return {str(i): v for n, v in enumerate(case.elts) for i in (n, n - len(case.elts))}
     rows = [{k: v for k, v in items(c).items() if k in keys} for c in cases.elts]
-    return loop.target, ast.List([ast.Dict([ast.parse(k, mode="eval").body for k in row], list(row.values())) for row in rows], ast.Load())
+    return loop.target, ast.List([ast.Dict([parsed(k, "eval").body for k in row], list(row.values())) for row in rows], ast.Load())
 
 # %% ../../nbs/grading/03_statements.ipynb #32336c30
 class Trim(ast.NodeTransformer):
@@ -408,7 +408,7 @@ class Returns(ast.NodeTransformer):
 
 # %% ../../nbs/grading/03_statements.ipynb #a9af23b2
 NOTHING = ast.arguments([], [], None, [], [], None, [])
-RAISED = ast.parse("def _raised(call):\n    try: call()\n"
+RAISED = parsed("def _raised(call):\n    try: call()\n"
                    "    except Exception as e: return [type(e).__name__, str(e), next(c.__name__ for c in type(e).__mro__ if not c.__flags__ & 1 << 9)]\n    return None").body
 
 # %% ../../nbs/grading/03_statements.ipynb #02ccb548
