@@ -61,21 +61,6 @@ def written_number(how:Written, number, names:list[str])->str:
     parts = [name + digit for name, digit in zip(names, reversed(str(number)))]
     return "".join(parts if how.backwards else reversed(parts))
 
-# %% ../nbs/43_lengths.ipynb #a10e9802
-def column_names(how:Written, rng:random.Random, digits:int)->list[str]:
-    "The columns' labels, units first: neighbouring letters from a random start (or ascending with gaps), or nothing; `ValueError` when the pool is too small."
-    if not how.labels: return [""] * (digits + 1)
-    if digits + 1 > how.pool: raise ValueError(f"{digits} digits need {digits + 1} labels, the pool has {how.pool}; make it larger")
-    if how.gaps: return sorted(rng.sample(LETTERS[:how.pool], digits + 1))
-    start = rng.randrange(how.pool - digits)
-    return list(LETTERS[start:start + digits + 1])
-
-# %% ../nbs/43_lengths.ipynb #4a117b02
-def written_number(how:Written, number, names:list[str])->str:
-    "A number with its labels, the units last or, backwards, first."
-    parts = [name + digit for name, digit in zip(names, reversed(str(number)))]
-    return "".join(parts if how.backwards else reversed(parts))
-
 # %% ../nbs/43_lengths.ipynb #8f6015af
 def written_prompt(how:Written, a:int, b:int, names:list[str])->str:
     "`29+57=`, or `2+5,9+7=` when interleaved, with labels as `how` says."

@@ -353,7 +353,7 @@ def open_listener()->socket.socket:
     return listener
 
 # %% ../nbs/10_scripted.ipynb #7c78b5b9
-def wait_until_ready(server:uvicorn.Server, thread:threading.Thread, seconds:float=10.):
+def wait_until_ready(server:uvicorn.Server, thread:threading.Thread, seconds:float=60.):
     "Return when `server` takes requests; raises `RuntimeError` when its thread dies or `seconds` pass."
     limit = time.monotonic() + seconds
     while not server.started:
@@ -375,11 +375,12 @@ def scripted_teacher(
     with open_listener() as listener:
         script = Script(models, seed)
         app = make_app(script, more(script))
-        config = uvicorn.Config(faults.wrap(app) if faults else app, log_config=None, access_log=False, lifespan="off", ws="none", http="h11", loop="asyncio", timeout_graceful_shutdown=2)
+        config = uvicorn.Config(faults.wrap(app) if faults else app, log_config=None, access_log=False, lifespan="off", ws="none", http="h11", loop="asyncio",
+                                timeout_graceful_shutdown=2, timeout_keep_alive=60)  # longer than clients keep an idle connection (5 s), or both might end it at once
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, args=([listener],), daemon=True, name="scripted teacher")
         thread.start()
         try:
             wait_until_ready(server, thread)
             yield f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
-        finally: server.should_exit = True; thread.join(10)
+        finally: server.should_exit = True; thread.join(60)

@@ -1,5 +1,5 @@
 """What all tests share."""
-import os, shutil, signal, sys
+import os, random, shutil, signal, socket, sys
 from pathlib import Path
 
 import pytest
@@ -11,6 +11,16 @@ def needs(program):
     "Skip a test where a system program is missing; with ALPACA_COURSE_REQUIRE_TOOLS=1, as in CI, it fails instead."
     if shutil.which(program): return
     (pytest.fail if os.environ.get('ALPACA_COURSE_REQUIRE_TOOLS') == '1' else pytest.skip)(f'{program} is not installed')
+
+
+def lasting_port():
+    "A free port for a server that stops and starts again: below those that a system hands out by chance, so that nobody is given it meanwhile."
+    for port in random.SystemRandom().sample(range(20_000, 32_000), 100):
+        with socket.socket() as one:
+            try: one.bind(('127.0.0.1', port))
+            except OSError: continue  # somebody has it
+            return port
+    pytest.fail('none of 100 ports is free')
 
 
 @pytest.fixture(scope='module')

@@ -2,7 +2,7 @@
 
 Classes: fair (work as students hand it in), broken (files), greedy (time, memory, disk, processes), spying (reads or writes what is not theirs), cheating (wants points for nothing),
 hostile (text aimed at the grader's pages and tables). `exact` false: the work may get less than it deserves, but then a flag must say so."""
-import copy, io, json, os, sys, zipfile
+import copy, hashlib, io, json, os, sys, zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,7 +45,7 @@ RIGHT = {name: HEAD[name] + BODY[name] for name in NAMES}
 
 
 def cell(kind, source, id="", **metadata):
-    made = dict(cell_type=kind, id=id or f"c{abs(hash(source)) % 10**8}", metadata=metadata, source=source)
+    made = dict(cell_type=kind, id=id or f"c{hashlib.sha256(source.encode(errors='surrogatepass')).hexdigest()[:8]}", metadata=metadata, source=source)
     return made | (dict(execution_count=None, outputs=[]) if kind == "code" else {})
 
 

@@ -4,7 +4,7 @@ from types import SimpleNamespace as Fake
 
 import pytest
 
-from alpaca_course.grading.answers import ABOVE, BESIDE, CHAT, ONLY, QUOTES, TOGETHER, find_answers
+from alpaca_course.grading.answers import ABOVE, BESIDE, CHAT, END, ONLY, OTHER, QUOTES, SKIP, TOGETHER, find_answers
 from alpaca_course.grading.texts import W, read_document
 
 
@@ -135,3 +135,91 @@ def test_an_essay_that_begins_like_the_question_keeps_its_sentence(tmp_path):
     own = "Which sources of error were the largest, with one improvement for each, is hard to say; I list the largest sources of error in the order of their size: ruler, glass, clock."
     rows = found(TITLES, tmp_path, "a.md", f"## Temperature\n\n{ONE}\n\n## The salt\n\n{TWO}\n\n## Sources of error\n\n{own}")
     assert rows[2].text == own
+
+
+def together(assignment, folder, name, text):
+    "`(text, sure)` of each question's row."
+    return [(r.text, r.sure) for r in found(assignment, folder, name, text)]
+
+
+EACH = [ONE, TWO, THREE]
+
+
+@pytest.mark.parametrize("form", ["\U0001f539 **Question {}** – {}", "{}、{}", "{}/3 {}", "Zu Frage {}: {}", "{} -> {}", "= Question {}\n{}", "{}°) {}", "<h3>Question {}</h3>\n<p>{}</p>", "Câu {}: {}"])
+def test_labels_of_other_hands_and_tongues(form, tmp_path):
+    assert [t for t, _ in together(sheet(*[ask(n, f"Question {i}. {t}", p, s) for i, (n, t, p, s) in enumerate(BREAD, 1)]), tmp_path, "a.md", "\n\n".join(form.format(i, t) for i, t in enumerate(EACH, 1)))] == EACH
+
+
+@pytest.mark.parametrize("form", ["1.1 {}\n1.2 It was rye.\n2 {}\n3 {}", "warmth: {}\nIt was rye.\nsalt: {}\nerrors: {}"])
+def test_numbers_without_a_sign_and_ids_are_read_and_never_sure(form, tmp_path):
+    from_1 = sheet(*[ask(n, f"Question {i}. {t}", p, s) for i, (n, t, p, s) in enumerate(BREAD, 1)])
+    rows = together(from_1, tmp_path, "a.txt", form.format(*EACH))
+    assert [t.replace("1.1 ", "").split("\n")[0] for t, _ in rows] == EACH and "rye" in rows[0][0] and not any(s for _, s in rows)
+
+
+def test_dictated_in_one_breath_but_not_what_is_only_mentioned(tmp_path):
+    from_1 = sheet(*[ask(n, f"Question {i}. {t}", p, s) for i, (n, t, p, s) in enumerate(BREAD, 1)])
+    low = [t.lower().rstrip(".").replace(",", "").replace(";", "") for t in EACH]
+    assert [t for t, _ in together(from_1, tmp_path, "a.txt", f"ok question one {low[0]} question two {low[1]} question three {low[2]}")] == low
+    aside = ONE + " As I say in question 1 it doubled and then in question 2 it went slower by far, and in question 3 we timed it badly."
+    assert [t for t, _ in together(from_1, tmp_path, "b.txt", f"1) {aside}\n\n2) {TWO}\n\n3) {THREE}")] == [aside, TWO, THREE]
+
+
+def test_what_stands_behind_the_last_answer(tmp_path):
+    "Closing lines go; a few words that nobody knows are kept, and the answer is unsure."
+    text = "\n\n".join(f"Question {i}\n{t}" for i, t in enumerate(EACH, 5))
+    for end in ("Gesendet von meinem Telefon", "thx \U0001f64f", "Permalink | Show parent | Reply", "continued in the second file"):
+        assert together(FROM_5, tmp_path, "a.md", f"{text}\n\n{end}")[2] == (THREE, True), end
+    assert together(FROM_5, tmp_path, "a.md", text + "\n\nIda, bench four")[2] == (THREE + "\n\nIda, bench four", False)
+    offered = found(FROM_5, tmp_path, "a.md", text + "\n\nWould you like me to make them shorter?")[2]
+    assert (offered.text, offered.problem) == (THREE, CHAT)
+    head = "".join(f"<div><b>{k}:</b> {v}</div>" for k, v in (("From", "office"), ("Sent", "Monday"), ("To", "all"), ("Subject", "sheet")))
+    page = "".join(f"<p>Question {i}<br>{t}</p>" for i, t in enumerate(EACH, 5))
+    assert together(FROM_5, tmp_path, "a.html", page + "<hr>" + head + "<div>Please answer Question 5.</div>")[2] == (THREE, True)
+    assert together(FROM_5, tmp_path, "b.html", page + "<div>The office wrote:</div><blockquote>Please answer Question 5.</blockquote>")[2] == (THREE, True)
+
+
+def test_left_out_cut_short_and_hidden_numbers_are_unsure(tmp_path):
+    rows = found(FROM_5, tmp_path, "a.md", f"Question 5\n(skipped)\n\nQuestion 6\n{TWO} Two things:\n\nQuestion 7\n{THREE}")
+    assert [(r.sure, r.problem) for r in rows] == [(False, SKIP), (False, END), (True, "")]
+    rows = together(FROM_5, tmp_path, "b.md", f"Question 5\n{ONE}\n6 {TWO}\n\nQuestion 7\n{THREE}")  # 6 has no sign: neither a gap nor its neighbour is sure
+    assert [s for _, s in rows][:2] == [False, False]
+
+
+def test_another_sheet_with_fitting_numbers_is_never_sure(tmp_path):
+    words = " ".join(f"{a}{b}" for a in ("grain", "crumb", "crust", "sour", "oven", "loaf", "scale", "sieve") for b in "abcdefgh")
+    known = sheet(*[ask(n, f"Question {i}. {t}", p, s + " " + words) for i, (n, t, p, s) in enumerate(BREAD, 5)])
+    abacus = ["The abacus was used in Rome with pebbles in grooves, and in China with beads on a rod.", "Pascal made an adding machine for the tax office, and a carry was moved by weights.", "Leibniz took a stepped drum for it, and so could multiply by repeated addition."]
+    rows = found(known, tmp_path, "a.txt", "\n\n".join(f"Task {i}. {t}" for i, t in enumerate(abacus, 5)))
+    assert [(r.text, r.sure, r.problem) for r in rows] == [(t, False, OTHER) for t in abacus]
+    assert all(s for _, s in together(known, tmp_path, "b.txt", "\n\n".join(f"Task {i}. {t}" for i, t in enumerate(EACH, 5))))
+
+
+def test_quiz_tables_with_questions_beside_the_answers(tmp_path):
+    "Moodle's full export, a form whose columns are titles, and strings kept in variables."
+    head = "ID number," + ",".join(f"Question {i},Response {i},Right answer {i}" for i in (5, 6, 7))
+    (tmp_path / "m.csv").write_text(head + "\n71," + ",".join(f'"{b[2]}","{t}",-' for b, t in zip(BREAD, EACH)))
+    assert [(r.student, r.text, r.sure) for r in find_answers(FROM_5, tmp_path / "m.csv")] == [("71", t, True) for t in EACH]
+    (tmp_path / "g.csv").write_text("Timestamp,Email Address," + ",".join(b[1] for b in BREAD) + "\n9:14,a@b.example," + ",".join(f'"{t}"' for t in EACH))
+    assert [r.text for r in find_answers(FROM_5, tmp_path / "g.csv")] == EACH
+    assert [t for t, _ in together(FROM_5, tmp_path, "a.ipynb", notebook(*[("code", f"answer_{i} = '''{t}'''") for i, t in enumerate(EACH, 5)]))] == EACH
+
+
+def test_questions_in_the_students_words(tmp_path):
+    asked = ["How did warmth change the speed?", "What did salt do to dough C?", "Where did we measure badly?"]
+    for form in ("{}\n{}", "Q: {}\nA: {}"):
+        assert [t for t, _ in together(TITLES, tmp_path, "a.txt", "\n\n".join(form.format(q, t) for q, t in zip(asked, EACH)))] == EACH
+    items = "\\begin{enumerate}\n" + "\n".join(f"\\item {t}" for t in EACH) + "\n\\end{enumerate}"
+    assert [t for t, _ in together(sheet(*[ask(n, f"Question {i}. {t}", p, s) for i, (n, t, p, s) in enumerate(BREAD, 1)]), tmp_path, "a.txt", items)] == EACH
+
+
+@pytest.mark.parametrize("inside", ["Imagine a talk:\nQ: Why warm?\nA: It is faster.\nQ: And cold?\nA: It is slow.\nSo we kept it warm.",
+                                    "Our log:\n20.11.26, 10:00 scale: 40 mm\n20.11.26, 10:30 scale: 81 mm\nIt doubled.",
+                                    "As for question one it was the warmth and as for question two it was the salt and as for question three it was our ruler.",
+                                    "A mail:\nFrom: a baker\nTo: us\nSubject: salt\nHe says that less salt is faster.", "2/3 of it rose.\n1/3 did not, as it was cold."])
+@pytest.mark.parametrize("form", ["Question {}\n{}", "{}. {}", "**{})** {}"])
+def test_what_looks_like_a_chat_or_a_mail_within_an_answer_stays_there(form, inside, tmp_path):
+    from_1 = sheet(*[ask(n, f"Question {i}. {t}", p, s) for i, (n, t, p, s) in enumerate(BREAD, 1)])
+    for texts in ([inside, TWO, THREE], [ONE, inside, THREE], [ONE, TWO, inside]):
+        rows = together(from_1, tmp_path, "a.md", "\n\n".join(form.format(i, t) for i, t in enumerate(texts, 1)))
+        assert all(got == want or not sure for (got, sure), want in zip(rows, texts)) and sum(got == want for (got, _), want in zip(rows, texts)) >= 2, rows

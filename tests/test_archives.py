@@ -250,5 +250,5 @@ def test_the_cohort_comes_home(place):
 def test_command_line(place):
     (place / "c.zip").write_bytes(packed([FINE, ("../../up_72_1_a.md", "x")]))
     code = "import argparse; from alpaca_course.grading.archives import *; p = argparse.ArgumentParser(); collect_arguments(p); raise SystemExit(collect_command(p.parse_args()))"
-    done = subprocess.run([sys.executable, "-c", code, "reading", str(place / "c.zip"), "--roster", str(place / "roster.csv"), "--out", str(place / "o")], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", code, "reading", str(place / "c.zip"), "--roster", str(place / "roster.csv"), "--out", str(place / "o")], capture_output=True, text=True, timeout=600)
     assert done.returncode == 0 and "1 to grade" in done.stdout and "leads out of the folder" in done.stdout and json.loads((place / "o/submissions.jsonl").read_text().splitlines()[0])["student"] == "71"

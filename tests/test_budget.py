@@ -98,7 +98,7 @@ def test_a_price_can_be_given_and_stands_in_the_log(tmp_path):
 # ---- a real server that bills first and breaks afterwards
 class Breaking(BaseHTTPRequestHandler):
     "Refuses, or bills an answer and then delivers it whole, torn, late, as junk, or not at all."
-    bill, lock, arrivals = 0, threading.Lock(), 0
+    bill, lock, arrivals, busy = 0, threading.Lock(), 0, 0
     protocol_version = 'HTTP/1.1'
     def log_message(self, *_): pass
 
@@ -111,7 +111,12 @@ class Breaking(BaseHTTPRequestHandler):
     def do_POST(self):
         request = json.loads(self.rfile.read(int(self.headers['content-length'])))
         prompt = request['messages'][0]['content']
-        with Breaking.lock: Breaking.arrivals += 1; number = Breaking.arrivals
+        with Breaking.lock: Breaking.arrivals += 1; Breaking.busy += 1; number = Breaking.arrivals
+        try: self.answer(request, prompt, number)
+        finally:
+            with Breaking.lock: Breaking.busy -= 1
+
+    def answer(self, request, prompt, number):
         rng = random.Random(f'{number} {prompt}')
         fault = rng.choice(['429', '500', 'torn', 'late', 'junk', 'drop', '', '', '', ''])
         if fault == '429': return self.send(429, b'{"error": {"message": "slow down"}}', headers=[('retry-after-ms', '1')])
@@ -135,7 +140,8 @@ def test_a_server_that_breaks_after_billing_cannot_break_the_budget(tmp_path):
     for number, limit in enumerate([15_000, 60_000]):
         Breaking.bill, budget = 0, Watched(tokens=limit)
         generate(teacher, SEEDS, 200, tmp_path/f'{number}.jsonl', budget=budget, concurrency=8, max_tokens=1000)
-        time.sleep(1.6)  # late answers are billed too
+        time.sleep(.5)
+        while Breaking.busy: time.sleep(.05)  # late answers are billed too
         assert 0 < Breaking.bill <= budget.used.tokens <= budget.peak.tokens <= limit
         assert spent(read_events(tmp_path/f'{number}.jsonl')) == budget.used and budget.held == Amount()
     assert teacher.usage.retries > 3

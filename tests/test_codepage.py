@@ -1,7 +1,7 @@
 """Points of code on the grading page: hostile text, tokens, two graders, undo, the same totals as in the terminal, a real browser.
 
 The browser part needs what test_page_browser.py needs."""
-import argparse, json, re, shutil, threading
+import argparse, asyncio, json, random, re, shutil, threading, time
 from types import SimpleNamespace as New
 
 import pytest
@@ -12,9 +12,10 @@ from alpaca_course.grading.archives import collect
 from alpaca_course.grading.assignment import find_assignment, read_assignment
 from alpaca_course.grading.autograde import autograde_arguments, autograde_command
 from alpaca_course.grading.book import open_book, pseudonyms, real_names
-from alpaca_course.grading.codepage import CodePage, code_rows, give
+from alpaca_course.grading import codepage
+from alpaca_course.grading.codepage import KEPT, CodePage, code_rows, give, undo_code
 from alpaca_course.grading.intake import flagged_runs, give_points, import_points, points_arguments, points_command
-from alpaca_course.grading.marks import Conflict, add_answers, mark, open_regrade, sync_rubric
+from alpaca_course.grading.marks import Conflict, add_answers, close_regrade, mark, open_regrade, put_mark, sync_rubric, undo
 from alpaca_course.grading.page import Desk, desk_app, grade_arguments, open_desk, serving
 from alpaca_course.grading.probes import question_probes
 from alpaca_course.grading.publish import code_words, feedback_html, publish, ready, score_table, student_results
@@ -136,13 +137,31 @@ def test_hostile_cells_flags_values_and_reasons_are_text(course):
         if '\u202e' in text: assert '[U+202E]' in html or '\\x202e' in html
         assert not set('\u202e\u2066\u200b\u3164') & set(html)
         assert '{{ 7 * 7 }}' in html or '{{' not in text
+        said = c.clients['ben'].get(f"/api/code/show?answer={c.row(f's{n:02}')['answer']}")
+        piece = said.json()['html']  # what a decision brings along is escaped by the same template
+        assert piece.strip() in html and piece.count('id="decide"') == 1 and said.headers['content-type'] == 'application/json' and "default-src 'none'" in said.headers['content-security-policy']
     reply = c.clients['ben'].get('/code')
     assert "default-src 'none'" in reply.headers['content-security-policy'] and 'form-action' in reply.headers['content-security-policy']
     assert {r['points'] for r in code_rows(c.book) if r['question'] == 'parse'} == {1}  # and nothing that was written gave itself a point
 
 
+def test_two_megabytes_in_a_line_a_hundred_flags_and_outputs_without_end(course):
+    "The autograder cuts what it writes; a results.json from elsewhere may not."
+    c = course(dict(ana=graded_as('ana', 1, [('parse', n) for n in range(12)], dict(parse=[f'flag {n} ' + 'f' * 400 for n in range(100)]), dict(parse='<' * 2_000_000), got='\u202e' + 'y' * 300_000), bo=graded_as('bo', 2)))
+    html = c.page('ann', 'ana')
+    assert '&lt;' * KEPT in html and '&lt;' * (KEPT + 9) not in html and 'Only the beginning of this long cell was kept' in html and len(html) < 600_000
+    assert html.index('flag 3 ') < html.index('<summary>16 more</summary>') < html.index('flag 4 ') and '\u202e' not in html and 'y' * 9000 in html and 'y' * 10_001 not in html
+    alone = c.clients['ann'].get(f"/text/{c.row('ana')['answer']}")
+    assert alone.text.startswith('<' * KEPT) and len(alone.text) < KEPT + 9 and alone.headers['content-type'].startswith('text/plain')
+    assert c.give('ben', 'ana', 0, 'r' * 1000)[0] == 200 and 'Only the beginning' not in c.page('ann', 'bo')
+
+
 def test_token_host_origin_and_bodies(course):
     c = course(few())
+    for path in ('/api/code/show', '/api/code/list', '/api/code/rest', '/code/original/1'):
+        assert c.client().get(path).status_code == 403 and c.client(c.desk.tokens['ann'], host='evil.example').get(path).status_code == 403, path
+        assert c.client(c.desk.tokens['ann'], **{'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'no-cors'}).get(path).status_code == 403, path
+    assert c.clients['ann'].get('/api/code/show?answer=999999').json()['error'].startswith('answer 999999 is no newest answer')
     r = c.row('bo')
     body = dict(do='give', answer=r['answer'], seen=r['version'], points=8, reason='x')
     before = c.points()
@@ -174,6 +193,106 @@ def test_a_reason_where_points_differ(course):
     assert 'Please look.' in c.page('ben', 'ana') and '/code?answer=' in c.clients['ben'].get('/regrades').text
     assert c.give('ben', 'ana', 8)[0] == 400 and c.give('ben', 'ana', 8, 'Full marks as before.')[0] == 200
     assert [(r['outcome'], r['closed_by']) for r in c.book.rows('select * from regrade')] == [('Full marks as before.', 'ben')]
+
+
+def test_the_queue_counts_as_the_book_does(course):
+    "Points and counting mark of `code_rows`, which asks for a whole class at once, are those of the book's view `score`, whatever was marked and taken back."
+    c = course(few())
+    rng, answers = random.Random(7), [r['answer'] for r in code_rows(c.book)]
+    for _ in range(300):
+        a, grader = rng.choice(answers), rng.choice(['ann', 'ben'])
+        if rng.random() < .3:
+            try: undo_code(c.book, grader)
+            except Conflict: pass
+        else:
+            with c.book.writing() as db: put_mark(db, a, grader, [], rng.choice(['', 'Why.']), rng.choice(['human', 'human', 'auto']), rng.choice(['grading', 'grading', 'calibration']), rng.choice([0, .5, 3, 99, -2]), f'{rng.random()}')
+        rows = code_rows(c.book)
+        counted = {s['answer']: {k: s[k] for k in ('points', 'mark', 'grader', 'source', 'comment', 'possible')} for s in c.book.rows("select s.* from score s join question q on q.name = s.question where q.kind = 'code'")}
+        assert {r['answer']: {k: r[k] for k in ('points', 'mark', 'grader', 'source', 'comment', 'possible')} for r in rows} == counted
+        newest = {m['answer']: m['n'] for m in c.book.rows("select answer, max(id) n from mark where round = 'grading' group by answer")}
+        assert {r['answer']: r['version'] for r in rows} == {n: newest.get(n, 0) for n in answers} and code_rows(c.book, a) == [r for r in rows if r['answer'] == a]
+    assert len({r['points'] for r in rows}) > 2 and c.book.rows('select 1 from mark where undoes is not null')
+
+
+def test_a_decision_brings_the_next_answer_along(course, monkeypatch):
+    "The reply holds all that the page shows next, and the class is read once for it."
+    c = course(few() | dict(eve=graded_as('eve', 5, [('parse', 3)], dict(parse=[SLOW]))))
+    queue, seen = c.clients['ann'].get('/api/code/show').json()['waiting']['flagged'], []
+    calls, plain = [], codepage.code_rows
+    monkeypatch.setattr(codepage, 'code_rows', lambda book, answer=None: (calls.append(answer), plain(book, answer))[1])
+    here = queue[0]
+    while here:
+        row, = plain(c.book, here)
+        calls.clear()
+        status, found = c.act('ann', do='give', answer=here, seen=row['version'], points=1, reason='Looked at.')
+        assert status == 200 and calls.count(None) == 1, calls
+        seen.append(here); queue.remove(here)
+        assert found['answer'] == found['next'] == (queue[0] if queue else 0) and found['waiting'] == ({'flagged': queue} if queue else {}) and found['undecided'] == len(queue)
+        assert (found['decided'], found['total'], found['rest']) == (len(seen), 7, 15 - len(queue)) and found['regrades'] == 0
+        page = c.clients['ann'].get(f'/code?answer={here}' if not queue else f'/code?answer={queue[0]}').text
+        assert not queue or found['html'].strip() in page and found['title'] in page
+        here = found['next']
+    assert len(seen) == 7 and found['title'] == 'Code' and 'Nothing waits for a person' in found['html'] and 'id="undo"' in found['html'] and 'id="decide"' not in found['html']
+    status, found = c.act('ann', '/api/code/undo')
+    assert found['answer'] == seen[-1] and found['waiting'] == {'flagged': [seen[-1]]} and 'id="decide"' in found['html']
+    # an answer that is shown is as it is now, also after others decided
+    assert c.act('ben', do='give', answer=seen[-1], seen=code_rows(c.book, seen[-1])[0]['version'], points=2, reason='By ben.')[0] == 200
+    assert 'ben gave 2 of' in c.clients['ann'].get(f'/api/code/show?answer={seen[-1]}').json()['html'] and c.clients['ann'].get('/api/code/show?after=0').json()['answer'] == 0
+
+
+def requests_of(c): return [{k: r[k] for k in ('reason', 'opened_by', 'outcome', 'closed_by', 'points_before', 'points_after')} for r in c.book.rows('select * from regrade order by id')]
+
+def test_taking_back_a_decision_that_closed_a_request_opens_it_again(course):
+    c = course(few())
+    parser = argparse.ArgumentParser(); points_arguments(parser)
+    text = c.book.rows("select id from latest where question = 'benefits' and student = ?", c.key['ana'])[0]['id']
+    item = c.book.rows("select id from item where question = 'benefits'")[0]['id']
+    def by_page(): return c.give('ann', 'ana', 7, 'You are right.')[0] == 200
+    def left(): r = c.row('ana'); return c.act('ann', do='leave', answer=r['answer'], seen=r['version'], reason='It stays.')[0] == 200
+    def in_the_terminal(): return points_command(parser.parse_args(['--book', str(c.book.folder), '--give', '6', '--student', 'ana', '--question', 'parse', '--by', 'ann', '--comment', 'Six.'])) == 0
+    def on_the_page_for_texts():
+        seen = c.book.rows('select coalesce(max(id), 0) n from mark where answer = ?', text)[0]['n']
+        done = c.act('ann', '/api/mark', seen={str(text): seen}, items=[item], comment='', round='grading')[0]
+        number = c.book.rows("select id from regrade where closed_at = ''")[0]['id']
+        return done == c.act('ann', '/api/regrade', number=number, outcome='Now it is there.')[0] == 200
+    def undo_code_page(): return c.act('ann', '/api/code/undo')
+    def undo_texts(): return c.act('ann', '/api/undo', round='grading', question='benefits')
+    for decide, question, take_back in ((by_page, 'parse', undo_code_page), (left, 'parse', undo_code_page), (in_the_terminal, 'parse', undo_code_page), (on_the_page_for_texts, 'benefits', undo_texts)):
+        before = c.points()
+        open_regrade(c.book, question, c.key['ana'], f'Look again, says {decide.__name__}.', 'office')
+        n = len(requests_of(c))
+        assert decide() and requests_of(c)[-1]['closed_by'] == 'ann' and not c.book.rows("select 1 from regrade where closed_at = ''")
+        closed = requests_of(c)
+        status, found = take_back()
+        assert status == 200 and c.points() == before and requests_of(c)[:n] == closed  # what was closed stays as it was written
+        assert requests_of(c)[n:] == [dict(reason=f'Look again, says {decide.__name__}.', opened_by='ann', outcome='', closed_by='', points_before=closed[-1]['points_before'], points_after=None)]
+        assert '1 open regrade requests' in ready(c.book) and 'Regrades (1)' in c.clients['ben'].get('/').text
+        if question == 'parse':
+            assert found['said'].endswith('; the regrade request is open') and found['regrades'] == 1 and found['waiting']['regrade'] == [c.row('ana')['answer']] and 'Look again, says' in found['html']
+            assert c.row('ana')['why'] == 'regrade' and c.give('ben', 'ana', 8)[0] == 400 and c.give('ben', 'ana', 8, 'As before.')[0] == 200
+            assert c.act('ben', '/api/code/undo')[0] == 200 and c.give('ben', 'ana', 8, 'As before.')[0] == 200  # as often as wanted
+        else:
+            said = [r['outcome'] for rows in student_results(c.book, {}).values() for r in rows if r['question'] == 'benefits' and r['answer']]
+            assert found['asked'] == 1 and 'Now it is there.' not in said  # nobody is told what no longer holds
+            close_regrade(c.book, c.book.rows("select id from regrade where closed_at = ''")[0]['id'], 'No.', 'ben')
+            assert 'No.' in [r['outcome'] for rows in student_results(c.book, {}).values() for r in rows if r['question'] == 'benefits']
+        if question == 'parse':
+            time.sleep(.01); assert c.act('ben', '/api/code/undo')[0] == 200 and c.act('ben', '/api/code/undo')[1]['next'] == 0
+            close_regrade(c.book, c.book.rows("select id from regrade where closed_at = ''")[0]['id'], 'Done.', 'ben')
+
+
+def test_what_did_not_close_a_request_does_not_open_it(course):
+    c = course(few())
+    open_regrade(c.book, 'parse', c.key['ana'], 'Please.', 'office')
+    assert c.give('ann', 'ana', 7, 'Seven.')[0] == 200
+    time.sleep(.01)
+    assert c.give('ann', 'ana', 6, 'No, six.')[0] == 200 and c.act('ann', '/api/code/undo')[0] == 200  # the later one goes; the first, which closed it, stands
+    assert c.row('ana')['points'] == 7 and [r['closed_by'] for r in requests_of(c)] == ['ann'] and c.row('ana')['asked'] is None
+    assert c.give('ann', 'bo', 7, 'Other student.')[0] == 200 and c.act('ann', '/api/code/undo')[0] == 200 and len(requests_of(c)) == 1
+    text = c.book.rows("select id from latest where question = 'benefits' and student = ?", c.key['ana'])[0]['id']
+    mark(c.book, {text: 0}, [], 'ann', round='calibration'); open_regrade(c.book, 'benefits', c.key['ana'], 'x', 'office'); close_regrade(c.book, 2, 'No.', 'ben')
+    assert undo(c.book, 'ann', 'calibration', 'benefits') == [text] and len(requests_of(c)) == 2  # a calibration mark gives no points
+    assert c.give('ben', 'ana', 5, 'Five.')[0] == 200 and c.act('ann', '/api/code/undo')[0] == 409 and len(requests_of(c)) == 2  # and what cannot be taken back changes nothing
 
 
 def test_two_graders(course):
@@ -314,7 +433,8 @@ def test_the_whole_way_with_a_real_run(tmp_path):
     row, = [r for r in code_rows(desk.book) if r['why'] == 'flagged']
     original = client.get(f"/code/original/{row['answer']}")
     assert original.status_code == 200 and 'os._exit(1)' in original.text and original.headers['content-type'].startswith('text/plain')
-    assert client.post('/api/code', json=dict(do='leave', answer=row['answer'], seen=row['version'])).json() == dict(said=f"{row['student']}, The mean: left at 0 of 4 points", next=0)
+    said = client.post('/api/code', json=dict(do='leave', answer=row['answer'], seen=row['version'])).json()
+    assert (said['said'], said['next'], said['answer'], said['waiting']) == (f"{row['student']}, The mean: left at 0 of 4 points", 0, 0, {}) and 'Nothing waits for a person' in said['html']
     publish(desk.book, tmp_path/'out', 'Tiny')
     assert sorted((tmp_path/'out'/'scores.csv').read_text().splitlines()[1:]) == ['ana,,4,4,4', 'bo,,0,0,4']
     desk.book.close()
@@ -336,7 +456,7 @@ def room(browser, course):
         c.wait = lambda name, js: browser('wait', name, js=js)
         c.at = lambda name: browser('js', name, js='+document.getElementById("decide").dataset.answer')
         c.student = lambda name: next(s for s, k in c.key.items() if c.see(name, '#who').startswith(k))
-        c.next_one = lambda name, was: c.wait(name, f"document.documentElement.dataset.ready === '1' && (document.getElementById('decide')?.dataset.answer ?? '') !== '{was}'")
+        c.next_one = lambda name, was: c.wait(name, f"document.documentElement.dataset.ready === '1' && (document.getElementById('decide')?.dataset.answer ?? '') !== '{was}' && document.documentElement.dataset.shown === (document.getElementById('decide')?.dataset.answer ?? '0')")
         c.to = lambda name, student, question='parse': browser('goto', name, url=f"http://127.0.0.1:{c.port}/code?answer={c.row(student, question)['answer']}", ready=True)
         return c
     browser('log')
@@ -378,6 +498,115 @@ def test_a_session_by_keys_alone(room):
     assert not [x for x in c.browser('log') if x['kind'] != 'request']
 
 
+def test_between_two_answers_no_page_is_loaded(room):
+    c = room(few())
+    with serving(c.desk) as port:
+        base = f'http://127.0.0.1:{port}'
+        c.enter(port, 'ann'); c.wait('ann', "performance.getEntriesByName(`${location.origin}/api/code/show?answer=${document.getElementById('decide').dataset.answer}`).length > 0"); c.browser('log')
+        listed = "[...document.querySelectorAll('#lists li')].map(e => +e.dataset.answer)"
+        here, order = c.at('ann'), c.browser('js', 'ann', js=listed)
+        assert len(order) == 6 and order[0] == here and c.browser('js', 'ann', js='location.search') == f'?answer={here}'
+        def decide():
+            at = c.at('ann')
+            if c.browser('js', 'ann', js="document.getElementById('leave').disabled"): c.press('ann', '0', 'Enter'); c.browser('type', 'ann', text='Nothing.'); c.press('ann', 'Enter')
+            else: c.press('ann', 'l')
+            c.next_one('ann', at)
+        decide()
+        assert c.at('ann') == order[1] and c.browser('js', 'ann', js='location.search') == f'?answer={order[1]}' and c.browser('js', 'ann', js=listed) == order[1:]
+        assert c.browser('js', 'ann', js="[document.activeElement.id, document.title, scrollY]") == ['who', c.see('ann', '#who').replace(' ', ', ', 1) + ': code', 0]
+        assert c.see('ann', '#said').startswith('Stored: ') and c.see('ann', '#progress') == '1 of 6 flagged decided' and 'nobody has decided (5)' in c.see('ann', '#lists') and 'Code (5)' in c.see('ann', '.top')
+        assert c.browser('js', 'ann', js="document.querySelectorAll('[aria-current]').length === 1 && document.querySelector('[aria-current]').search === location.search") and '(7)' in c.see('ann', '#rest summary')
+        assert [x['text'] for x in c.browser('log') if x['kind'] == 'request'] == [f'{base}/api/code']
+        c.press('ann', 's'); c.next_one('ann', order[1]); assert c.at('ann') == order[2] and c.see('ann', '#said') == ''
+        c.browser('js', 'ann', js='history.back()'); c.next_one('ann', order[2]); assert c.at('ann') == order[1]
+        c.browser('js', 'ann', js='history.back()'); c.next_one('ann', order[1]); assert c.at('ann') == here and 'ann gave' in c.see('ann', '#now')
+        c.browser('js', 'ann', js='history.forward()'); c.next_one('ann', here); assert c.at('ann') == order[1]
+        c.browser('click', 'ann', on=f"#lists li[data-answer='{order[4]}'] a"); c.next_one('ann', order[1]); assert c.at('ann') == order[4]
+        assert all(x['text'].startswith(f'{base}/api/code') for x in c.browser('log') if x['kind'] == 'request')  # nothing but pieces
+        # ben decides one of them: it goes from ann's list with her next decision; what ann takes back comes into it again
+        assert c.act('ben', do='give', answer=order[5], seen=code_rows(c.book, order[5])[0]['version'], points=1, reason='By ben.')[0] == 200
+        decide(); assert c.at('ann') == order[1] and c.browser('js', 'ann', js=listed) == order[1:4]
+        c.press('ann', 'u'); c.next_one('ann', order[1]); c.wait('ann', f"{listed}.length === 4")
+        assert c.at('ann') == order[4] and sorted(c.browser('js', 'ann', js=listed)) == sorted(order[1:5]) and c.see('ann', '#said').startswith('Taken back.')
+        for _ in range(4): decide()
+        assert 'Nothing waits for a person' in c.see('ann', '.one') and c.see('ann', '#said').endswith('It was the last one.') and c.browser('js', 'ann', js="[location.search, document.title, document.activeElement.id]") == ['', 'Code', 'who']
+        assert c.browser('js', 'ann', js=listed) == [] and c.see('ann', '.top nav').endswith('Code')
+        c.press('ann', 'l', '7', 'Enter', 's'); c.browser('wait', 'ann', js="document.getElementById('said').textContent === ''"); assert 'Nothing waits' in c.see('ann', '.one')  # and no key does harm there
+        c.browser('click', 'ann', on='#rest summary'); c.wait('ann', "document.querySelectorAll('#others a').length === 12")
+        c.browser('click', 'ann', on='#others a'); c.next_one('ann', ''); opened = c.at('ann'); c.press('ann', 's'); c.next_one('ann', opened); assert 'Nothing waits' in c.see('ann', '.one')
+        # a program that was started anew has other links
+        c.to('ann', 'bo'); c.desk.tokens['ann'] = 'x' * 32
+        c.press('ann', 'l'); c.wait('ann', "!document.getElementById('alert').hidden")
+        assert 'Not stored. Refused: open the link' in c.see('ann', '#alert-text')
+    assert not [x for x in c.browser('log') if x['kind'] in ('dialog', 'error')]
+
+
+def test_what_is_shown_before_it_is_stored(room):
+    "The next answer is there at once; until the reply it may turn out to be another one, or the decision may not be stored."
+    c = room({k: r for k, r in few().items() if k != 'dee'} | dict(eve=graded_as('eve', 5, [('parse', 3)], dict(parse=[SLOW]))))  # four flagged ones, all with points
+    free, plain = threading.Event(), CodePage.actions['/api/code']
+    async def slow(request):
+        while not free.is_set(): await asyncio.sleep(.01)
+        return await plain(request)
+    c.desk.code.actions = CodePage.actions | {'/api/code': slow}
+    by_hand = lambda: [(m['answer'], m['grader']) for m in c.book.rows("select answer, grader from mark where source = 'human' order by id")]
+    stored = lambda name: c.wait(name, "document.documentElement.dataset.shown === (document.getElementById('decide')?.dataset.answer ?? '0')")
+    with serving(c.desk) as port:
+        c.enter(port, 'ann'); order = c.browser('js', 'ann', js="[...document.querySelectorAll('#lists li')].map(e => +e.dataset.answer)")
+        def at(n): c.browser('goto', 'ann', url=f'http://127.0.0.1:{port}/code?answer={n}', ready=True)
+        at(order[0]); free.clear()
+        c.press('ann', 'l'); c.wait('ann', f"+document.getElementById('decide').dataset.answer === {order[1]}"); assert c.see('ann', '#said') == 'saving …' and by_hand() == []   # shown, not stored
+        c.press('ann', '3'); free.set(); stored('ann')
+        assert c.at('ann') == order[1] and c.browser('js', 'ann', js="document.getElementById('points').value") == '3' and by_hand() == [(order[0], 'ann')]  # what was typed meanwhile is still there
+        c.press('ann', 'Escape', 'u'); c.wait('ann', f"document.getElementById('decide').dataset.answer === '{order[0]}'")
+        at(order[0]); free.clear()
+        c.press('ann', 'l'); c.wait('ann', f"+document.getElementById('decide').dataset.answer === {order[1]}"); c.press('ann', 'l', 'l')  # the second l is about the second answer and waits; the third one finds it gone
+        free.set(); c.wait('ann', f"document.documentElement.dataset.shown === '{order[2]}'")
+        assert [a for a, g in by_hand()][-2:] == order[:2] and len(by_hand()) == 2 + 2
+        for n in range(2): c.press('ann', 'u'); c.wait('ann', f"document.getElementById('decide').dataset.answer === '{order[1 - n]}'")
+        # ben decides the next one while it waits as the next one: ann is not left with it
+        at(order[0]); row = code_rows(c.book, order[1])[0]
+        assert c.act('ben', do='give', answer=order[1], seen=row['version'], points=1, reason='By ben.')[0] == 200
+        c.press('ann', 'l'); c.wait('ann', f"document.documentElement.dataset.shown === '{order[2]}'"); assert c.at('ann') == order[2]
+        # not stored: back to it, with what was typed, and to where one was
+        at(order[2]); row = code_rows(c.book, order[2])[0]
+        give(c.book, order[2], row['version'], 2, 'By ben, too.', 'ben')
+        free.clear(); c.press('ann', '1', 'Enter'); c.browser('type', 'ann', text='Mine.'); c.press('ann', 'Enter'); c.wait('ann', f"+document.getElementById('decide').dataset.answer !== {order[2]}")
+        free.set(); c.wait('ann', "!document.getElementById('alert').hidden")
+        assert c.at('ann') == order[2] and 'Meanwhile ben gave 2 of' in c.see('ann', '#alert-text') and c.browser('js', 'ann', js="[document.getElementById('points').value, document.getElementById('reason').value, location.search, document.title.slice(0, 6)]") == ['1', 'Mine.', f'?answer={order[2]}', c.see('ann', '#who')[:6]]
+        c.press('ann', 'Enter'); c.next_one('ann', order[2]); assert code_rows(c.book, order[2])[0]['points'] == 1
+    assert not [x for x in c.browser('log') if x['kind'] in ('dialog', 'error')]
+
+
+def test_in_a_long_list_the_current_one_is_in_sight(room):
+    c = room({f's{n:03}': graded_as(f's{n:03}', n + 1, [('parse', n % 12)], dict(parse=[SLOW])) for n in range(60)})
+    inside = """(() => { const a = document.querySelector('[aria-current]'), box = a.closest('.scroll').getBoundingClientRect(), r = a.getBoundingClientRect(); return r.top >= box.top - 1 && r.bottom <= box.bottom + 1; })()"""
+    with serving(c.desk) as port:
+        c.enter(port, 'ann'); order = c.browser('js', 'ann', js="[...document.querySelectorAll('#lists li')].map(e => +e.dataset.answer)")
+        for n in (40, 59, 0):
+            c.browser('goto', 'ann', url=f'http://127.0.0.1:{port}/code?answer={order[n]}', ready=True); assert c.browser('js', 'ann', js=inside), n
+        for n in range(12): c.press('ann', 's'); c.next_one('ann', order[n])
+        assert c.at('ann') == order[12] and c.browser('js', 'ann', js=inside) and c.browser('js', 'ann', js='scrollY') == 0
+
+
+def test_points_as_people_type_them(room):
+    c = room(few())
+    with serving(c.desk) as port:
+        c.enter(port, 'ann'); c.to('ann', 'bo')
+        for typed in ('abc', '-1', '9', '8,01', '1e0', '1.5.2', '7,x', ' ', '1/2', '٣', '+3', ',', '1 000', 'NaN', '0x1', '99999999'):
+            c.browser('fill', 'ann', on='#points', text=typed); c.press('ann', 'Enter')
+            assert 'Points from 0 to 8, please' in c.see('ann', '#said') and c.browser('js', 'ann', js="[document.activeElement.id, document.activeElement.ariaInvalid]") == ['points', 'true'], typed
+            assert not typed.strip() or typed.strip() in c.see('ann', '#said'), typed
+        assert not c.book.rows("select * from mark where source <> 'auto'")
+        c.press('ann', '7'); assert c.browser('js', 'ann', js="[document.getElementById('points').value, document.getElementById('points').ariaInvalid]") == ['7', None]  # the wrong one is typed over
+        for student, typed, stored in (('bo', '7,25', 7.25), ('bo', '.5', .5), ('bo', ',5', .5), ('cy', '8', 8), ('cy', ' 0.0 ', 0), ('cy', '3.', 3)):
+            c.to('ann', student); here = c.at('ann')
+            c.browser('fill', 'ann', on='#points', text=typed); c.browser('fill', 'ann', on='#reason', text='Why.'); c.press('ann', 'Enter'); c.next_one('ann', here)
+            assert c.row(student)['points'] == stored, typed
+        c.to('ann', 'bo'); c.press('ann', '5', 'Escape', '6'); assert c.browser('js', 'ann', js="document.getElementById('points').value") == '6'
+        c.press('ann', 'Escape', ',', '5'); assert c.browser('js', 'ann', js="document.getElementById('points').value") == ',5'
+
+
 def test_two_graders_in_two_windows(room):
     c = room(few())
     with serving(c.desk) as port:
@@ -416,7 +645,7 @@ def test_hostile_cells_in_a_browser(room):
     assert not [x for x in log if x['kind'] in ('dialog', 'error')] and all(x['text'].startswith((f'http://127.0.0.1:{port}/', 'data:')) for x in log if x['kind'] == 'request')
 
 
-@pytest.mark.parametrize('width', [360, 1280])
+@pytest.mark.parametrize('width', [360, 390, 1280])
 def test_the_page_fits_and_every_control_has_a_name(room, width):
     c = room(few() | dict(eve=graded_as('eve', 5, [('parse', 0)], dict(parse=['w' * 400]), dict(parse='w' * 3000), got='v' * 1500)))
     with serving(c.desk) as port:
@@ -429,3 +658,13 @@ def test_the_page_fits_and_every_control_has_a_name(room, width):
             assert unnamed == [] and c.browser('js', 'ann', js="new Set([...document.querySelectorAll('[id]')].map(e => e.id)).size === document.querySelectorAll('[id]').length"), student
         c.to('ann', 'eve')
         assert c.browser('js', 'ann', js="document.getElementById('decide').getBoundingClientRect().bottom <= innerHeight + 1")  # the form is in sight
+        assert c.browser('js', 'ann', js="document.querySelector('.bar').getBoundingClientRect().height") < (280 if width < 500 else 200)
+        order, last = [], None  # by Tab: the answer, then its form, then the list
+        while (last := c.browser('js', 'ann', js="(e => e.id || e.closest('#lists') && 'list' || e.tagName)(document.activeElement)")) not in order or last in ('A', 'SUMMARY'):
+            order.append(last); c.press('ann', 'Tab')
+            if len(order) > 60: break
+        wanted = ['who', 'text', 'original', 'points', 'reason', 'give', 'leave', 'undo', 'list']
+        assert [x for x in order if x in wanted] == wanted
+        here = c.at('ann'); c.browser('js', 'ann', js="document.getElementById('who').focus()"); c.press('ann', 'l'); c.next_one('ann', here)
+        assert c.browser('js', 'ann', js='document.documentElement.scrollWidth') <= width and c.browser('js', 'ann', js="document.activeElement.id") == 'who'
+        assert c.browser('js', 'ann', js="document.getElementById('decide').getBoundingClientRect().bottom <= innerHeight + 1 && document.getElementById('said').getAttribute('role') === 'status' && document.getElementById('said').textContent !== ''")

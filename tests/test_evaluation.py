@@ -93,7 +93,7 @@ def test_a_comparison_goes_on_where_the_judge_broke_down(tmp_path, good, on_disk
 
 def test_ctrl_c_keeps_what_was_judged(tmp_path):
     path = tmp_path / 'replies.jsonl'
-    def slow(case): time.sleep(.01); return mixed_up(case)
+    def slow(case): time.sleep(.05); return mixed_up(case)
     def stop(done, total):
         if done == 3: raise KeyboardInterrupt
     with pytest.raises(KeyboardInterrupt): compare(Judge(slow), ITEMS, RIGHT, WRONG, cache=path, on_progress=stop)

@@ -366,7 +366,7 @@ def test_stopped_in_the_middle(tmp_path, how):
     with subprocess.Popen([sys.executable, "-c", "import sys\n" + STOPPED, tmp_path], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout.readline() == "half way\n"
         process.send_signal(how)
-        process.communicate(timeout=120)
+        process.communicate(timeout=600)
     unchanged(tmp_path)
     left = [p.name for p in tmp_path.iterdir() if p.name.endswith(".part")]
     assert len(left) == (0 if how == signal.SIGINT else 2)

@@ -206,7 +206,7 @@ def test_killed_and_started_again_asks_nothing_twice(tmp_path):
             while child.poll() is None and done() < stop: time.sleep(.002)
             if child.poll() is None: child.send_signal(signal.SIGKILL); kills += 1
             child.wait(); child.stderr.close()
-        finished = subprocess.run(command, capture_output=True, text=True, timeout=120)
+        finished = subprocess.run(command, capture_output=True, text=True, timeout=900)
         assert finished.returncode == 0, finished.stderr[-2000:]
         twice = sum(n - 1 for n in found[2].arrivals.values())
         logged = {e['key'] for e in log_events(log) if e['event'] == 'request'}

@@ -36,7 +36,7 @@ class Web:
     def __init__(self, port, pause): self.port, self.pause = port, pause
     def ask(self, prompt, **sampling):
         time.sleep(random.random() * self.pause)
-        link = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        link = http.client.HTTPConnection("127.0.0.1", self.port, timeout=600)
         link.request("POST", "/v1/chat/completions", json.dumps(dict(model=self.model, messages=[dict(role="user", content=prompt)], **sampling)), {"content-type": "application/json"})
         got = json.loads(link.getresponse().read())
         link.close()
@@ -91,8 +91,8 @@ def essence(outcome): return outcome.records, outcome.rejected, outcome.requests
 
 def kill_somewhere(process, log, rng, whole):
     "Wait until the log has grown by a random share of a `whole` one, and a random moment more; then SIGKILL. Whether it was still running."
-    aim, until = size(log) + rng.random() * .6 * whole, time.time() + 60
-    while size(log) < aim and process.poll() is None and time.time() < until: time.sleep(.001)
+    aim, until = size(log) + rng.random() * .6 * whole, time.monotonic() + 600
+    while size(log) < aim and process.poll() is None and time.monotonic() < until: time.sleep(.001)
     time.sleep(rng.random() * .01)
     process.kill()
     process.communicate()
@@ -126,8 +126,8 @@ def test_thirty_killed_runs_end_like_undisturbed_ones(work, environment, port, c
 def test_a_second_process_is_refused_and_the_first_goes_on(work, environment, port, whole):
     log = work/'two.jsonl'
     first = start(work, environment, port, log, pause=.3)
-    until = time.time() + 60
-    while size(log) < 30_000 and first.poll() is None and time.time() < until: time.sleep(.002)
+    until = time.monotonic() + 600
+    while size(log) < 30_000 and first.poll() is None and time.monotonic() < until: time.sleep(.002)
     first.send_signal(signal.SIGSTOP)  # it keeps the log, however long the second takes to start
     assert first.poll() is None
     out, err = start(work, environment, port, log).communicate()

@@ -116,7 +116,7 @@ def test_grading_goes_on_when_the_helper_cannot_be_started(book, monkeypatch):
     monkeypatch.setattr(module, 'Helper', broken)
     lanes = Lanes(book.book, pause=0)
     for n in range(5): lanes.touch('data'); time.sleep(.05)
-    for _ in range(3000):
+    for _ in range(30_000):
         if lanes.failures == 3: break
         lanes.touch('data'); time.sleep(.02)
     assert 'switched off now' in lanes.trouble['data'] and lanes.failures == 3 and 'Grading goes on' in status(None, lanes.trouble['data'])
@@ -136,7 +136,7 @@ found = lanes.Lanes(open_book({str(book.folder)!r})); found.touch('data'); time.
     page = subprocess.Popen([sys.executable, '-c', code], stdout=subprocess.PIPE, text=True, stderr=subprocess.DEVNULL)
     pid = int(page.stdout.readline())
     page.kill(); page.wait(); page.stdout.close()
-    for _ in range(600):
+    for _ in range(12_000):  # it ends when it has read to the end of its input: at its nice value that may take a while
         try: os.kill(pid, 0)
         except ProcessLookupError: break
         if Path(f'/proc/{pid}/stat').exists() and Path(f'/proc/{pid}/stat').read_text().split(')')[1].split()[0] == 'Z': break

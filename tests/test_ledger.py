@@ -44,7 +44,7 @@ def test_eight_processes_at_once_lose_no_line(tmp_path):
     path, start = tmp_path/'claims.jsonl', multiprocessing.get_context('spawn')
     workers = [start.Process(target=write_some, args=(path, name)) for name in range(8)]
     for w in workers: w.start()
-    for w in workers: w.join(120)
+    for w in workers: w.join(900)
     assert [w.exitcode for w in workers] == [0]*8
     assert len(read_claims(path)) == 160
 

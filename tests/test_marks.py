@@ -29,21 +29,21 @@ MARKING = """
 import sys
 from alpaca_course.grading.marks import mark, open_book
 book, seen = open_book(sys.argv[1]), {}
-for i in range(1000):
+for i in range(100_000):  # never done: it is killed
     answer = 1 + i % 20
     seen.update(mark(book, {answer: seen.get(answer, 0)}, [1 + i % 3], 'ann', f'mark {i}'))
     print(i, seen[answer], flush=True)
 """
 
 @pytest.mark.parametrize('after', [1, 137, 500])
-def test_killed_in_the_middle_of_a_thousand_marks(book, after):
+def test_killed_in_the_middle_of_many_marks(book, after):
     process = start(MARKING, book.folder)
     said = [process.stdout.readline() for _ in range(after)]
     process.send_signal(signal.SIGKILL)
     said += process.stdout.read().splitlines()
-    process.wait()
+    assert process.wait() == -signal.SIGKILL
     acknowledged = dict(map(int, line.split()) for line in said if len(line.split()) == 2)
-    assert after <= len(acknowledged) < 1000
+    assert after <= len(acknowledged)
     again = open_book(book.folder)
     kept = {r['id']: r['comment'] for r in again.rows('select id, comment from mark')}
     assert all(kept.get(number) == f'mark {i}' for i, number in acknowledged.items())
@@ -66,7 +66,7 @@ print(conflicts)
 def test_two_processes_lose_no_update(book):
     "Each mark counts one further than the newest it saw: with a lost update the end would be below 200."
     two = [start(COUNTING, book.folder, name) for name in ('ann', 'ben')]
-    conflicts = [int(p.communicate(timeout=100)[0]) for p in two]
+    conflicts = [int(p.communicate(timeout=900)[0]) for p in two]
     comments = [int(r['comment']) for r in book.rows('select comment from mark order by id')]
     assert comments == list(range(1, 201)), conflicts
 

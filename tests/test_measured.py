@@ -33,6 +33,6 @@ def test_a_measurement_counts_only_where_no_students_code_ran(tmp_path):
     (tmp_path / "near/near.ipynb").write_text(notebook(QUESTION + "    #| solution\n    return n\n    #| end", TESTS))
     (tmp_path / "near/rubric.yaml").write_text(RUBRIC)
     for name, body in (FAIR | CHEATS).items(): (tmp_path / "in" / f"{name}.ipynb").write_text(notebook(QUESTION + body, TESTS.partition("#| hidden")[0]))
-    results = autograde(tmp_path / "near", tmp_path / "in", tmp_path / "out", limits=Limits(seconds=20, cell_seconds=2, probe_seconds=1))
+    results = autograde(tmp_path / "near", tmp_path / "in", tmp_path / "out", limits=Limits(seconds=60, cell_seconds=2, probe_seconds=1))
     points = {r["extra_data"]["submission"]: r["extra_data"]["questions"]["guess"]["points"] for r in results}
     assert points == {name: 2. for name in FAIR} | {name: 0. for name in CHEATS}

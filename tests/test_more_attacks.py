@@ -124,5 +124,65 @@ def test_no_expected_value_goes_in(tmp_path, form):
 
 
 def test_a_test_that_would_be_passed_over_is_named(tmp_path):
-    for test, message in {"np.testing.assert_array_less(digits(3), 7)": "assert_array_less cannot be used", "def check(n, want): assert digits(n) == want\nfor n, want in [(12, [1, 2])]: check(n, want)": "no test comes of this call"}.items():
+    for test, message in {"np.testing.assert_array_less(digits(3), 7)": "assert_array_less cannot be used", "def check(n, want): assert digits(n) == want\n[check(n, want) for n, want in [(12, [1, 2])]]": "no test comes of this call",
+        "def check(n, want):\n    if n < 0: return\n    assert digits(n) == want\nfor n, want in [(12, [1, 2])]: check(n, want)": "no test comes of this call"}.items():
         with pytest.raises(AssignmentError, match=message): all_probes(write_master(tmp_path / str(len(test)), dict(digits=test)))
+
+
+NODES = "from dataclasses import dataclass\n@dataclass\nclass Node:\n    value: int\n    next: object = None"
+MONEY = """#| q: money points=5
+class Money:
+    #| solution
+    def __init__(self, amount, currency): self.amount, self.currency = amount, currency
+    def __eq__(self, other): return (self.amount, self.currency) == (other.amount, other.currency)
+    def __add__(self, other): return Money(self.amount + other.amount, self.currency)
+    def __bool__(self): return self.amount != 0"""
+CHAIN = """#| q: chain points=4
+def chain(values):
+    #| solution
+    head = None
+    for v in reversed(values): head = Node(v, head)
+    return head"""
+OBJECTS = dict(money="""assert Money(1, "EUR") == Money(1, "EUR")
+test_eq(Money(1, "EUR") + Money(2, "EUR"), Money(3, "EUR"))
+assert Money(1, "EUR") != Money(2, "EUR") and not Money(0, "EUR")
+one = Money(1, "EUR")
+total = one + one
+assert total is not one and total == Money(2, "EUR")
+for amount in (1, 2): assert Money(amount, "EUR") in [Money(2, "EUR"), Money(1, "EUR")]""", chain="""assert chain([1, 2]) == Node(1, Node(2))
+test_eq(chain([3]), Node(3))
+for values, node in [([1], Node(1)), ([2, 1], Node(2, Node(1)))]: assert chain(values) == node
+assert chain([1]).next is None""")
+ANY = "class Any:\n    def __init__(self, *a): self.amount, self.next, self.value = 1, None, 1\n    __eq__ = __ne__ = lambda self, other: True\n    __hash__ = None\n    def __bool__(self): return False\n    def __add__(self, other): return self\n"
+WORK = dict( # money, chain, points of each
+    fair=("from dataclasses import dataclass\n@dataclass\nclass Money:\n    amount: float\n    currency: str\n    def __add__(self, o): return Money(self.amount + o.amount, o.currency)\n    def __bool__(self): return bool(self.amount)",
+          "def chain(values):\n    return Node(values[0], chain(values[1:])) if values else None", 5, 4),
+    no_eq=("class Money:\n    def __init__(self, amount, currency): self.amount = amount\n    def __add__(self, o): return Money(self.amount + o.amount, '')\n    def __bool__(self): return bool(self.amount)", "def chain(values): return None", 1, 0),
+    lies=("class Money:\n    pass", ANY + "def chain(values): return Any()", 0, 1), shares=("class Money:\n    def __init__(self, amount, currency): self.amount = amount\n    def __eq__(self, o): return self.amount == o.amount\n"
+          "    def __bool__(self): return bool(self.amount)\n    def __add__(self, o):\n        self.amount += o.amount\n        return self", "def chain(values): return [Node(v) for v in values]", 4, 0))
+
+def test_objects_are_compared_where_they_live(tmp_path):
+    "Objects of the student's classes, or of the setup's, are asked whether the test holds; an object of another class equals none of the setup's."
+    needs("bwrap")
+    (tmp_path / "more").mkdir(); (tmp_path / "in").mkdir()
+    solved = [part for name, question in dict(money=MONEY, chain=CHAIN).items() for part in (question, f"#| hidden: {name}\n{OBJECTS[name]}")]
+    (tmp_path / "more" / "more.ipynb").write_text(notebook(f"{SETUP}\n{NODES}", *solved))
+    for name, (money, chain, *_) in WORK.items(): (tmp_path / "in" / f"{name}.ipynb").write_text(notebook(f"{SETUP}\n{NODES}", f"#| q: money points=5\n{money}", f"#| q: chain points=4\n{chain}"))
+    results = autograde(tmp_path / "more", tmp_path / "in", tmp_path / "out", limits=Limits(seconds=20, cell_seconds=2, probe_seconds=1))
+    found = {r["extra_data"]["submission"]: [row["points"] for row in r["extra_data"]["questions"].values()] for r in results}
+    assert found == {name: pytest.approx(points) for name, (_, _, *points) in WORK.items()}
+
+
+SIZES = "for k in (1, 2): assert len(rank([5] * k + [7])) == 2\nassert len(rank([3])) == 1\nassert round(sum(rank([2, 1.5])), 2) == 3.5\nassert max(rank([8, 9])) == 9"
+SIZED = dict(
+    lies="    class L(list):\n        def __len__(self): return len(set(xs))\n    class F(float):\n        def __round__(self, n=0): return 3.5\n        def __radd__(self, other): return self\n        def __gt__(self, other): return True\n    return L([F(4)] * 7)",
+    deque="    from collections import deque\n    return deque(sorted(set(xs)))", array="    return np.unique(xs)", keys="    return {x: 1 for x in sorted(set(xs))}.keys()", ordered="    from collections import OrderedDict\n    return OrderedDict.fromkeys(sorted(set(xs))).keys()", tuple="    return tuple(sorted(set(xs)))")
+
+def test_sizes_are_taken_of_plain_values(tmp_path):
+    "`len`, `round` and their like work where no student's code runs: a class of a student's own does not answer for itself, and other containers keep their points."
+    needs("bwrap")
+    write_master(tmp_path / "more", dict(rank=SIZES)); (tmp_path / "in").mkdir()
+    for name, body in SIZED.items(): (tmp_path / "in" / f"{name}.ipynb").write_text(notebook(SETUP, f"{HEAD['rank']}{body}"))
+    results = autograde(tmp_path / "more", tmp_path / "in", tmp_path / "out", limits=Limits(seconds=20, cell_seconds=2, probe_seconds=1))
+    found = {r["extra_data"]["submission"]: {t["run"]: t["got"] for t in r["extra_data"]["questions"]["rank"]["tests"] if t["passed"]} for r in results}
+    assert {name: len(passed) for name, passed in found.items()} == {name: 0 if name == "lies" else 4 for name in SIZED}, found

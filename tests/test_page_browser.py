@@ -7,6 +7,7 @@ import pytest
 
 from alpaca_course.grading.marks import add_answers, open_book, open_regrade, pseudonyms, sync_rubric
 from alpaca_course.grading.page import Desk, serving
+from conftest import lasting_port
 
 
 SAVED = "document.getElementById('saving').textContent === 'all saved'"
@@ -99,7 +100,7 @@ def test_a_whole_session_by_keys(room):
         r.browser('wait', 'ann', js="document.getElementById('progress').textContent.startsWith('2 of')"); r.saved('ann')
         assert sum(p is not None for p in r.points().values()) == 2
         assert r.book.rows('select count(*) n from mark')[0]['n'] == 12 + 10
-    assert not [x for x in r.browser('log') if x['kind'] != 'request']
+        assert not [x for x in r.browser('log') if x['kind'] != 'request']  # while it is served: later the page asks for news in vain
 
 
 def test_two_graders_do_not_overwrite_each_other(room):
@@ -126,7 +127,7 @@ def test_two_graders_do_not_overwrite_each_other(room):
 
 def test_marks_wait_while_the_program_is_away(room):
     r = room([PARAGRAPH.format(i) for i in range(3)])
-    with serving(r.desk) as port: r.enter(port, 'ann'); r.go('ann')
+    with serving(r.desk, lasting_port()) as port: r.enter(port, 'ann'); r.go('ann')
     r.press('ann', '1', 'Enter', '2', 'Enter')
     r.browser('wait', 'ann', js="!document.getElementById('alert').hidden")
     assert r.see('ann', '#alert-text').startswith('Not saved') and sum(p is not None for p in r.points().values()) == 0
@@ -184,6 +185,8 @@ def test_a_regrade_request(room):
         r.press('ann', '2', 'Enter'); r.browser('fill', 'ann', on='#outcome', text='You are right.'); r.browser('click', 'ann', on='#close-regrade'); r.saved('ann')
         found, = r.book.rows('select * from regrade')
         assert (found['points_before'], found['points_after'], found['outcome'], found['closed_by']) == (1, 2, 'You are right.', 'ann')
+        r.press('ann', 'u'); r.saved('ann')
+        assert 'Taken back; the regrade request is open again.' in r.see('ann', '#status') and [x['outcome'] for x in r.book.rows('select * from regrade')] == ['You are right.', '']
 
 
 HOSTILE = ['</script><script>document.title = "owned"; fetch("http://evil.example/a")</script>', '<img src=http://evil.example/b.png onerror=alert(1)><style>*{display:none}</style>', '<h1>Score: 4/4</h1><h2>Everything is marked.</h2>',

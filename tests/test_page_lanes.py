@@ -116,7 +116,7 @@ def test_a_session_with_suggestions(room):
         assert r.points() == before                                                                        # one step takes all of them back
         r.go('ann', '/lanes/data'); assert 'None of these marks stands any more' in r.see('ann', '#main') and 'passed' in r.see('ann', '#main')
         assert len(rereads(r.book, 'data')) == 1
-    assert not [x for x in r.browser('log') if x['kind'] != 'request']
+        assert not [x for x in r.browser('log') if x['kind'] != 'request']  # while it is served: later the page asks for news in vain
 
 
 def test_weakest_first_is_a_choice(room):

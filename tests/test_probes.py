@@ -112,7 +112,8 @@ def test_forms_of_tests(tmp_path, question, tests, n):
 
 @pytest.mark.parametrize('tests', ['cases = [(1, 4711), (2, 4712)]\nfor a, b in cases: test_eq(f([a]), b)', 'for a, (b, c) in [(1, (4711, 2))]: test_eq(f([a]), b)', 'want = 4711\ntest_eq(f([1]), want)',
     'assert all(f([a]) == b for a, b in [(1, 4711)])', 'test_eq([f([a]) for a, b in [(1, 4711)]], [4711])', 'table = {1: 4711}\nfor k, v in table.items(): assert f([k]) == v', 'for a, b in zip([1], [4711]):\n    want = b + 0\n    test_eq(f([a]), want)',
-    'assert abs(f([1]) - 4711) < 1', 'assert f([1]) > 4711', 'assert f([1]) == 4711 and f([2]) > 1', 'assert f([1]) in (4711, 2)', 'def check(g):\n    for a, b in [(1, 4711)]: test_eq(g([a]), b)\ncheck(f)'])
+    'assert abs(f([1]) - 4711) < 1', 'assert f([1]) > 4711', 'assert f([1]) == 4711 and f([2]) > 1', 'assert f([1]) in (4711, 2)', 'def check(g):\n    for a, b in [(1, 4711)]: test_eq(g([a]), b)\ncheck(f)',
+    'def check(a, b): test_eq(f([a]), b)\nfor a, b in [(1, 4711)]: check(a, b)', 'def check(a, want):\n    got = f([a])\n    assert got == want, f"{a}: {got}"\ncases = [(1, 4711)]\nfor case in cases: check(*case)'])
 def test_expected_values_never_go_in(tmp_path, tests):
     for probe in all_probes(master(tmp_path, MEAN, tests)): assert '4711' not in probe.setup + probe.expr and ('4711' in (probe.expected or '') + probe.expected_setup + probe.rest)
 
@@ -247,3 +248,70 @@ def test_a_file_that_the_function_wrote(tmp_path, test):
     found = outcomes(tmp_path, writes, tests, stub='def f(path): raise NotImplementedError', other=writes.replace('abc', 'xyz9'), nothing='import os\ndef f(path): os.remove(path)')
     assert found == dict(solved=[True], stub=[False], other=[False], nothing=[False])
     assert not any('does not mention' in note for p in all_probes(master(tmp_path, writes, tests)) for note in p.notes)
+
+def passing(folder, question, tests, **students):
+    "As `outcomes`, a pass or not for all probes together, so that a solution has to pass all and a bug to fail one."
+    return {name: all(found) for name, found in outcomes(folder, question, tests, **students).items()}
+
+EACH = """#| q: f points=6
+def f(items, act):
+    #| solution
+    for x in items: act(x)"""
+
+@pytest.mark.parametrize('tests', ['seen = []\ndef note(x): seen.append(x)\nf([1, 2], note)\ntest_eq(seen, [1, 2])', 'total = 0\ndef add(x):\n    global total\n    total += x\nf([1, 2], add)\nassert total == 3',
+    'seen = []\ndef note(x): seen.append(x)\ndef both(x): note(x); note(x)\nassert f([1], both) is None\nassert len(seen) == 2', 'seen = {}\nnote = lambda x: seen.setdefault(x, True)\nf([1], note)\nassert seen == {1: True}',
+    'class Spy:\n    calls = 0\n    def __call__(self, x): self.calls += 1\nspy = Spy()\nf([1, 2], spy)\ntest_eq(spy.calls, 2)', 'old = []\nalias = old\nf([1], alias.append)\nassert old == [1]'])
+def test_what_functions_of_the_tests_change_is_seen(tmp_path, tests):
+    "A function of the tests, handed to the student's code, notes its calls; one that is never called notes nothing."
+    assert passing(tmp_path, EACH, tests, never='def f(items, act): return None', stub='def f(items, act): raise NotImplementedError') == dict(solved=True, never=False, stub=False)
+
+def test_calls_of_a_decorated_function_of_the_tests(tmp_path):
+    memo = '#| q: f points=6\ndef f(g):\n    #| solution\n    kept = {}\n    def inner(x):\n        if x not in kept: kept[x] = g(x)\n        return kept[x]\n    return inner'
+    tests = 'calls = []\n@f\ndef square(x):\n    calls.append(x)\n    return x * x\ntest_eq(square(3), 9)\ntest_eq([square(3), square(4)], [9, 16])\ntest_eq(calls, [3, 4])'
+    assert outcomes(tmp_path, memo, tests, plain='def f(g): return g') == dict(solved=[True] * 3, plain=[True, True, False])
+
+QUEUE = """#| q: f points=6
+#| solution
+class Queue:
+    def __init__(self, items=()): self.items = list(items)
+    def put(self, x): self.items.append(x)
+    def get(self): return self.items.pop(0)
+    def copy(self): return Queue(self.items)
+    def __len__(self): return len(self.items)"""
+
+def test_methods_that_only_sound_like_reading(tmp_path):
+    "`get` of a queue changes it, and a copy that is none shows in what it was copied from."
+    tests = 'q = Queue()\nq.put(1)\nq.put(2)\nassert q.get() == 1\ntest_eq(len(q), 1)\nx = q.get()\ntest_eq(len(q), 0)\nr = q.copy()\nr.put(5)\nassert len(q) == 0'
+    shares = QUEUE.replace('return Queue(self.items)', 'return self')
+    assert outcomes(tmp_path, QUEUE, tests, shares=shares) == dict(solved=[True] * 4, shares=[True, True, True, False])
+
+def test_names_that_stand_for_one_thing(tmp_path):
+    logger = '#| q: f points=6\n#| solution\nclass Log:\n    def __init__(self, sink): self.sink = sink\n    def write(self, text): self.sink.append(text)\n    def child(self): return Log(self.sink)'
+    tests = 'sink = []\nl = Log(sink)\nl.write("a")\ntest_eq(sink, ["a"])\nk = l.child()\nk.write("b")\ntest_eq(sink, ["a", "b"])'
+    assert outcomes(tmp_path, logger, tests, lone=logger.replace('return Log(self.sink)', 'return Log([])')) == dict(solved=[True, True], lone=[True, False])
+
+@pytest.mark.parametrize('tests', ['def check(xs, want, eps=1e-9): test_close(f(xs), want)\nfor xs, want in [([1], 1), ([2, 4], 3)]: check(xs, want)', 'def check(xs, want):\n    got = f(xs)\n    assert abs(got - want) < 1e-9, f"{xs}: {got}"\nfor case in (([1], 1), ([2, 4], 3)): check(*case)',
+    'def check(g, xs, want):\n    for x in xs: assert isinstance(x, int)\n    assert g(xs) == want\nfor xs, want in {(1,): 1, (2, 4): 3}.items(): check(f, xs, want=want)', 'def check(xs, want): assert f(xs) == want\ndef test_all():\n    for xs, want in [([1], 1), ([2, 4], 3)]: check(xs, want)\ntest_all()'])
+def test_functions_with_tests_are_called_in_loops(tmp_path, tests):
+    "A loop over `check(x, want)` is a test of all cases; right answers for some of them are not enough."
+    assert passing(tmp_path, MEAN, tests, first='def f(xs): return xs[0]', wrong='def f(xs): return 7') == dict(solved=True, first=False, wrong=False)
+
+def test_a_function_with_tests_in_a_loop_keeps_its_place(tmp_path):
+    "It is shown, and hidden, as the line that calls it."
+    probes = all_probes(master(tmp_path, MEAN, 'def check(xs, want): test_eq(f(xs), want)\nfor xs, want in [([1], 1)]:\n    check(xs, want)\n#| hidden\nfor xs, want in [([5], 5)]: check(xs, want)\n#| end'))
+    assert [(p.shown, p.visible, p.place.split(', ')[-1]) for p in probes] == [('check(xs, want)', True, 'line 4'), ('check(xs, want)', False, 'line 6')]
+
+def test_one_expected_number_for_a_whole_array(tmp_path):
+    "As numpy has it, an array is near a number where all of its values are; keys and items of a dict are compared as sets."
+    centred = '#| q: f points=6\ndef f(X):\n    #| solution\n    return X - X.mean(0)'
+    tests = 'X = np.array([[.1, 2.], [.3, 5.]])\nassert np.allclose(f(X).mean(0), 0)\nassert np.allclose(f(X) - f(X), 0)\nnp.testing.assert_allclose(f(X).sum(), 0, atol=1e-9)'
+    assert outcomes(tmp_path, centred, tests, same='def f(X): return X', list='def f(X): return [0, 0]') == dict(solved=[True] * 3, same=[False, True, False], list=[False] * 3)
+    table = '#| q: f points=6\ndef f():\n    #| solution\n    return {"b": 1, "a": 2}'
+    tests = 'assert f().keys() == {"a", "b"}\nassert f().items() == {("a", 2), ("b", 1)}\nassert {"a", "b"} == f().keys()'
+    assert outcomes(tmp_path, table, tests, more='def f(): return dict(a=2, b=1, c=0)') == dict(solved=[True] * 3, more=[False] * 3)
+
+def test_objects_have_a_way_to_be_asked_whole(tmp_path):
+    "A comparison is asked whole, first with both sides of one class where only one side is the student's; a test for an error is not."
+    probes = all_probes(master(tmp_path, MEAN, 'test_eq(f([1]), 1)\nassert f([1]) == f([2])\ntest_fail(lambda: f([]))\nfor x in [1, 2]: assert f([x]) == x'))
+    assert [len(p.standing) for p in probes] == [2, 1, 0, 2] and [way[2] for p in probes for way in p.standing] == [0, 0, 0, 1, 1]
+    assert 'type(a) is type(b)' in probes[0].standing[0][1] and probes[1].standing[0][1] == 'bool(f([1]) == f([2]))'

@@ -214,6 +214,6 @@ def test_the_benchmark_goes_on_and_drops_lines_of_old_settings(tmp_path):
 
 
 def test_listing_the_benchmark_trains_nothing(tmp_path):
-    done = subprocess.run([sys.executable, BENCHMARK, "--list", "--out", tmp_path, "--seeds", "1"], capture_output=True, text=True, timeout=120, env=os.environ | {"OMP_NUM_THREADS": "1"})
+    done = subprocess.run([sys.executable, BENCHMARK, "--list", "--out", tmp_path, "--seeds", "1"], capture_output=True, text=True, timeout=900, env=os.environ | {"OMP_NUM_THREADS": "1"})
     assert done.returncode == 0, done.stderr
     assert f"{len(PROGRAMS) + len(POLYNOMIALS)} runs to do" in done.stdout

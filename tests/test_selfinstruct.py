@@ -33,18 +33,18 @@ WRITER = '''
 import sys, time
 sys.path.insert(0, {tests!r})
 from test_selfinstruct import Fake, SEEDS, generate
-print(generate(Fake(pause=lambda n: .004 * (n % 5)), SEEDS, {wanted}, {log!r}, **{options}).stopped)
+print(generate(Fake(pause=lambda n: {pause} * (n % 5)), SEEDS, {wanted}, {log!r}, **{options}).stopped)
 '''
 
-def start_process(log, wanted=300, **options):
-    code = WRITER.format(tests=str(Path(__file__).parent), wanted=wanted, log=str(log), options=options)
+def start_process(log, wanted=300, pause=.004, **options):
+    code = WRITER.format(tests=str(Path(__file__).parent), wanted=wanted, pause=pause, log=str(log), options=options)
     return subprocess.Popen([sys.executable, '-c', code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 def lines(log): return log.read_bytes().count(b'\n') if log.exists() else 0
 
 def wait_for_lines(process, log, n):
-    until = time.time() + 120
-    while lines(log) < n and process.poll() is None and time.time() < until: time.sleep(.002)
+    until = time.monotonic() + 600
+    while lines(log) < n and process.poll() is None and time.monotonic() < until: time.sleep(.002)
 
 def essence(outcome): return outcome.records, outcome.rejected, outcome.requests, outcome.failures, outcome.prompt_tokens, outcome.completion_tokens
 
@@ -56,7 +56,7 @@ def undisturbed(tmp_path_factory): return generate(Fake(), SEEDS, 300, tmp_path_
 def test_killed_again_and_again_it_ends_like_an_undisturbed_run(tmp_path, undisturbed):
     log, rng, kills = tmp_path/'log.jsonl', random.Random(4), 0
     while kills < 10 and lines(log) < 50:
-        process = start_process(log)
+        process = start_process(log, pause=.02)  # slow enough to be there when the signal comes
         wait_for_lines(process, log, lines(log) + rng.randrange(1, 6))
         time.sleep(rng.random() * .005)
         process.kill()
@@ -72,7 +72,7 @@ def test_killed_again_and_again_it_ends_like_an_undisturbed_run(tmp_path, undist
 
 def test_interrupted_by_a_person_it_logs_what_was_in_the_air(tmp_path, undisturbed):
     log = tmp_path/'log.jsonl'
-    process = start_process(log)
+    process = start_process(log, pause=.02)
     wait_for_lines(process, log, 9)
     process.send_signal(signal.SIGINT)
     assert 'KeyboardInterrupt' in process.communicate()[1]
@@ -88,7 +88,7 @@ def test_a_second_process_is_refused(tmp_path):
 
 def test_full_disk_keeps_the_log_intact(tmp_path, undisturbed):
     log = tmp_path/'log.jsonl'
-    code = 'import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (9000, 9000))\n' + WRITER.format(tests=str(Path(__file__).parent), wanted=300, log=str(log), options={})
+    code = 'import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (9000, 9000))\n' + WRITER.format(tests=str(Path(__file__).parent), wanted=300, pause=.004, log=str(log), options={})
     done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True)
     assert done.returncode == 1 and 'all earlier responses are safe there' in done.stderr.splitlines()[-1]
     assert log.read_bytes().endswith(b'}\n') and len(read_events(log)) > 3

@@ -63,7 +63,7 @@ def graded(tmp_path_factory):
             if kind in ("right", "wrong") or name in ("plain", "data_deleted", "all_at_once", "dies_too"): (top / "in" / f"{kind}-{name}.ipynb").write_text(work(given, **how))
     (top / "in/own-kinds.ipynb").write_text(work(data=DATA.replace("15", "25")))  # the student's own table, made to be wrong
     (top / "in/own-file.ipynb").write_text(work(RIGHT | dict(kind=HEAD["kind"] + "    return open('kinds.txt').read().split()[x >= 15]\n"), first=["import os\nos.makedirs('/tmp/work'); os.chdir('/tmp/work')\nopen('kinds.txt', 'w').write('cold warm')"]))
-    results = autograde(top / "around", top / "in", top / "out", limits=Limits(seconds=30, cell_seconds=3, probe_seconds=2))
+    results = autograde(top / "around", top / "in", top / "out", limits=Limits(seconds=90, cell_seconds=3, probe_seconds=2))
     return {r["extra_data"]["submission"]: (r["score"], r["extra_data"]["flags"]) for r in results}, read_assignment(top / "around/around.ipynb")
 
 

@@ -5,10 +5,11 @@
 # %% auto #0
 __all__ = ['ONCE', 'TECHNICAL', 'AROUND', 'SEEDED', 'OWN_SETUP', 'AGAIN', 'job_of', 'taken_apart', 'written', 'measuring',
            'Workers', 'reference_cells', 'open_workers', 'top_level', 'setup_names', 'with_around', 'around_of',
-           'expected_job', 'missing', 'steady', 'reference_values', 'free_tests', 'cut_probes', 'Plan', 'test_texts',
-           'own_names', 'left_out', 'student_cells', 'Ran', 'judged', 'with_checks', 'trusted', 'run_checked',
-           'plain_value', 'statements', 'defines', 'definitions', 'takes', 'spoilers', 'rebound', 'gone',
-           'without_spoilers', 'with_setup', 'unlike', 'reruns', 'better', 'around_flags', 'run_work', 'cell_flags']
+           'expected_job', 'missing', 'steady', 'reference_values', 'free_tests', 'passes', 'cut_probes', 'objects',
+           'stood', 'standing_probes', 'Plan', 'test_texts', 'own_names', 'left_out', 'student_cells', 'Ran', 'judged',
+           'with_checks', 'trusted', 'run_checked', 'plain_value', 'statements', 'defines', 'definitions', 'takes',
+           'spoilers', 'rebound', 'gone', 'without_spoilers', 'with_setup', 'unlike', 'reruns', 'better',
+           'around_flags', 'run_work', 'cell_flags']
 
 # %% ../../nbs/grading/15_attempts.ipynb #2d7144f3
 import ast, builtins, hashlib, re, secrets
@@ -212,6 +213,12 @@ def free_tests(assignment, probes, expected:dict, run)->tuple:
     outcome = run(job_of(reference_cells(assignment, released=True), probes, any(q.torch for q in assignment.questions)))
     return tuple(p.id for p in probes if verdict(p, missing(p, outcome), expected.get(p.id)).passed)
 
+# %% ../../nbs/grading/15_attempts.ipynb #e8945137
+def passes(probe, itself, expected)->bool:
+    "Whether the reference's own run passes the probe; not where it gave nothing to compare with, which is looked at again and named then."
+    try: return verdict(probe, missing(probe, itself), missing(probe, expected)).passed
+    except AssignmentError: return False
+
 # %% ../../nbs/grading/15_attempts.ipynb #11bbfe6e
 def cut_probes(assignment, probes, run)->tuple:
     "The probes, each in the first of its ways to be worked out where no student's code ran that the reference passes; as it is where it has none."
@@ -220,9 +227,34 @@ def cut_probes(assignment, probes, run)->tuple:
         asked = [replace(p, **dict(zip(("setup", "expr", "later_setup", "later"), p.apart[way]))) for p in probes if p.id not in chosen and len(p.apart) > way]
         if not asked: continue
         expected, itself = run(expected_job(assignment, asked)), run(job_of(reference_cells(assignment), asked, torch))
-        for p in asked:
-            try: chosen |= {p.id: p} if verdict(p, missing(p, itself), missing(p, expected)).passed else {}
-            except AssignmentError: pass # the test is looked at again as a whole, and named then
+        chosen |= {p.id: p for p in asked if passes(p, itself, expected)}
+    return tuple(chosen.get(p.id, p) for p in probes)
+
+# %% ../../nbs/grading/15_attempts.ipynb #76ef4c60
+def objects(probe, itself:dict, expected:dict|None)->bool:
+    "Whether the reference gave a side of the probe, and it is an object, or holds one."
+    for value in [itself, *([expected] if probe.expected is not None and expected else [])]:
+        try: decode(value.get("value") if value.get("ok") else None)
+        except Unknown: return True
+    return False
+
+# %% ../../nbs/grading/15_attempts.ipynb #2dc9583f
+def stood(probe, way:int):
+    "The probe that only asks whether its test holds."
+    setup, expr, each = probe.standing[way]
+    return replace(probe, kind="assert", how="true", setup=setup, expr=expr, expected=None, expected_setup="", rest="", apart=(), later="", later_setup="",
+                   each=each, notes=(*probe.notes, "only True or False comes back"))
+
+# %% ../../nbs/grading/15_attempts.ipynb #fab74d00
+def standing_probes(assignment, probes, run)->tuple:
+    "The probes; those of objects, which the reference fails as they are, ask whether the test holds, if it does for the reference."
+    torch, cells = any(q.torch for q in assignment.questions), reference_cells(assignment)
+    expected, itself = run(expected_job(assignment, probes)), run(job_of(cells, probes, torch))
+    left = [p for p in probes if p.standing and objects(p, missing(p, itself), missing(p, expected)) and not passes(p, itself, expected)]
+    chosen = {}
+    for way in range(2):
+        asked = [stood(p, way) for p in left if p.id not in chosen and len(p.standing) > way]
+        if asked: outcome = run(job_of(cells, asked, torch)); chosen |= {p.id: p for p in asked if passes(p, outcome, outcome)}
     return tuple(chosen.get(p.id, p) for p in probes)
 
 # %% ../../nbs/grading/15_attempts.ipynb #e7297c6b

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 import numpy as np
 from rapidfuzz import fuzz
-from .labels import PROGRAM, label_of
+from .labels import PROGRAM, SIGNS, label_of
 
 # %% ../../nbs/grading/24_clues.ipynb #ee6f6c59
 COMMON = set("""the and that this with for are was were not but from they have has had its you your can could would should will
@@ -109,7 +109,7 @@ JOINT = re.compile(r"\s+(?:and|&|\+|und|y|et|e)\s+|\s*[/+&]\s*|,\s+")
 
 def quote_score(text:str, target:Target)->float:
     "How far `text`, a line, is a piece of the question or its title: 0 to 1."
-    line, prompt = plain(text), plain(target.prompt)
+    line, prompt = re.sub(rf"^[\s{SIGNS}]+", "", plain(text)), plain(target.prompt)
     if not line: return 0.
     title = plain(strip_label(without_points(target.title)))
     label = label_of(text)

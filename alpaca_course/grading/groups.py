@@ -57,7 +57,7 @@ class Group:
     def close(self):
         "Take the group away, as soon as its last process is gone."
         for folder in self.folders:
-            for _ in range(50):
+            for _ in range(500):  # ten seconds: on a busy machine the dying take their time
                 if not folder.exists() or removed(folder): break
                 time.sleep(.02)
 

@@ -8,7 +8,7 @@ __all__ = ['MOST_MARKS', 'SCORED', 'PATIENCE', 'SHAPES', 'LANES', 'REALISED', 't
            'status', 'Lanes', 'realised']
 
 # %% ../../nbs/grading/45_lanes.ipynb #a2000003
-import json, os, random, secrets, subprocess, sys, threading, time
+import json, os, random, secrets, sqlite3, subprocess, sys, threading, time
 from collections import deque
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -93,7 +93,7 @@ def score(known:dict, job:dict)->dict:
 # %% ../../nbs/grading/45_lanes.ipynb #a2000014
 def work(lines=None, out=None):
     "The helper program: JSON lines in, JSON lines out, until the input ends. It runs beside the page, so that numpy never holds up a key press."
-    if os.name == "posix": os.nice(19)  # the page, the browser and everything else go first
+    if os.name == "posix": os.nice(10)  # the page, the browser and everything else go first; at 19 a busy machine would leave it nothing
     known = {}
     for line in lines or sys.stdin:
         job = json.loads(line)
@@ -104,7 +104,7 @@ def work(lines=None, out=None):
         print(json.dumps(reply), file=out or sys.stdout, flush=True)
 
 # %% ../../nbs/grading/45_lanes.ipynb #a2000017
-PATIENCE = 120.  # seconds for one job of the helper
+PATIENCE = 600.  # seconds for one job of the helper, which takes about one where the machine is free
 
 class Helper:
     "The helper program and what it has read; `ask` sends one job and waits. `OSError` when the program is gone or took longer than `PATIENCE`."
@@ -216,7 +216,7 @@ class Lanes:
         with self.bell: self.ended = True; self.bell.notify()
         helper = self.helper
         if helper: helper.process.kill()  # it may be in the middle of something
-        if self.thread: self.thread.join(10)
+        if self.thread: self.thread.join(60)
 
     def run(self):
         "The thread: one question after another, with a pause between; a failed helper is started anew, three times at most."
@@ -224,8 +224,9 @@ class Lanes:
             while (question := self.next_one()) is not None:
                 try:
                     self.helper = self.helper or Helper()
+                    if self.ended: break  # it was told while the helper started
                     self.refresh(Book(self.folder, db), self.helper, question)
-                except (OSError, ValueError) as e: self.failed(question, e)
+                except (OSError, ValueError, sqlite3.OperationalError) as e: self.failed(question, e)  # the last: the book was busy for too long
                 with self.bell: self.bell.wait_for(lambda: self.ended, self.pause)
             self.write_notes(Book(self.folder, db))
         if self.helper: self.helper.close()
@@ -238,8 +239,9 @@ class Lanes:
 
     def failed(self, question:str, error:Exception):
         "Note what went wrong; grading goes on without suggestions."
-        self.failures += not self.ended
-        self.trouble[question] = f"Suggestions failed ({error}). Grading goes on without them{'; they are switched off now' if self.failures >= 3 else ''}."
+        failures = self.failures + (not self.ended)
+        self.trouble[question] = f"Suggestions failed ({error}). Grading goes on without them{'; they are switched off now' if failures >= 3 else ''}."
+        self.failures = failures  # last, so that who sees it finds the words too
         if self.helper: self.helper.close()
         self.helper = None
 
@@ -267,7 +269,7 @@ class Lanes:
             with book.writing() as db: db.executemany("insert into hint (answer, grader, at, lane, low, high, mark) values (?, ?, ?, ?, ?, ?, ?)", notes)
             for _ in notes: self.notes.popleft()
 
-    def ready(self, book, question:str, seconds:float=60.)->Found:
+    def ready(self, book, question:str, seconds:float=300.)->Found:
         "Wait until the suggestions of a question rest on the book as it is, and it holds all notes: for tests and lessons; `TimeoutError` after `seconds`."
         end, newest = time.monotonic() + seconds, stamp(book)
         while time.monotonic() < end:

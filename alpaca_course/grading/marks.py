@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['PUT_QUESTION', 'NEWEST', 'STANDING', 'CLOSE', 'item_values', 'change_item', 'sync_items', 'sync_rubric', 'add_answer',
            'add_answers', 'add_blanks', 'remember_files', 'Conflict', 'newest', 'unseen', 'check_items', 'has_items',
-           'put_mark', 'mark', 'edit_item', 'add_item', 'last_batch', 'before', 'built_on', 'undo', 'open_regrade',
-           'close_regrade', 'add_note', 'history']
+           'put_mark', 'mark', 'edit_item', 'add_item', 'last_batch', 'before', 'built_on', 'ask_again', 'undo',
+           'open_regrade', 'close_regrade', 'add_note', 'history']
 
 # %% ../../nbs/grading/27_marks.ipynb #c382c299
 import hashlib, json, re, secrets
@@ -194,14 +194,21 @@ def built_on(db, batch:list[dict])->list[dict]:
     theirs = "select * from mark where answer = ? and round = 'grading' and ? = 'grading' and id > ? and grader <> ? and source <> 'auto' order by id desc limit 1"
     return [dict(row) for m in batch for row in db.execute(theirs, (m["answer"], m["round"], m["id"], m["grader"]))]
 
+def ask_again(db, m:dict, grader:str):
+    "A regrade request that was closed after mark `m` was answered with points that are taken back: it is asked once more, as a new row; the old row stays as it is."
+    db.execute("""insert into regrade (question, student, reason, opened_by, opened_at, points_before) select r.question, r.student, reason, ?, ?, points_before
+        from regrade r join answer a on a.question = r.question and a.student = r.student where a.id = ? and r.closed_at >= ?
+        and r.id = (select max(id) from regrade where question = r.question and student = r.student)""", (grader, now(), m["answer"], m["at"]))
+
 def undo(book:Book, grader:str, round:str="grading", question:str="")->list[int]:
-    "Take back the grader's last mark (or stack) by appended marks; returns the answers, none when there is nothing left; `Conflict` when others marked them since."
+    "Take back the grader's last mark (or stack) by appended marks; a request closed with it is open again. Returns the answers, if any; `Conflict` when others marked since."
     with book.writing() as db:
         batch = last_batch(db, grader, round, question)
         if changed := built_on(db, batch): raise Conflict(changed)
         for m in batch:
             old = before(db, m)
             put_mark(db, m["answer"], grader, None if old["items"] is None else json.loads(old["items"]), old["comment"], round=round, points=old["points"], undoes=m["id"])
+            if round == "grading": ask_again(db, m, grader)
     return [m["answer"] for m in batch]
 
 # %% ../../nbs/grading/27_marks.ipynb #1d9663cf

@@ -150,7 +150,8 @@ async def undo_action(request):
     b = await body_of(request, round=str, question=str)
     try: ids = undo(book, grader, "calibration" if b["round"] == "calibration" else "grading", b["question"])
     except Conflict as e: return JSONResponse(dict(error=f"It cannot be taken back: {e}", marks=states_in(book, b["round"], [m["answer"] for m in e.marks], grader)), 409)
-    return JSONResponse(dict(answers=states_in(book, b["round"], ids, grader) if ids else []))
+    asked = "select count(*) n from regrade r join answer a on a.question = r.question and a.student = r.student where r.closed_at = '' and a.id in (select value from json_each(?))"
+    return JSONResponse(dict(answers=states_in(book, b["round"], ids, grader) if ids else [], asked=book.rows(asked, json.dumps(ids))[0]["n"]))
 
 # %% ../../nbs/grading/33_page.ipynb #725a329b
 async def item_action(request):
@@ -236,7 +237,8 @@ def server_of(desk):
     "A uvicorn server for a desk, quiet; what pages need is loaded before the first of them is asked for."
     import uvicorn
     shown("\u200b"); stacks({1: "a", 2: "b"})
-    return uvicorn.Server(uvicorn.Config(desk_app(desk), log_config=None, access_log=False, lifespan="off", ws="none", http="h11", loop="asyncio", timeout_graceful_shutdown=2))
+    return uvicorn.Server(uvicorn.Config(desk_app(desk), log_config=None, access_log=False, lifespan="off", ws="none", http="h11", loop="asyncio",
+                                         timeout_graceful_shutdown=2, timeout_keep_alive=60))
 
 @contextmanager
 def serving(desk, port:int=0):
@@ -248,7 +250,7 @@ def serving(desk, port:int=0):
         thread = threading.Thread(target=server.run, args=([listener],), daemon=True, name="grading page")
         thread.start()
         try: wait_until_ready(server, thread); yield listener.getsockname()[1]
-        finally: server.should_exit = True; thread.join(10)
+        finally: server.should_exit = True; thread.join(60)
 
 # %% ../../nbs/grading/33_page.ipynb #00d5482c
 def grade_arguments(parser):

@@ -39,7 +39,7 @@ def ready(book, text_only:bool=False)->list[str]:
 
 # %% ../../nbs/grading/37_publish.ipynb #8ae78756
 SCORES = """select s.*, q.title, q.kind, a.text,
-    (select outcome from regrade where question = s.question and student = s.student and closed_at <> '' order by id desc limit 1) outcome,
+    (select outcome from regrade where question = s.question and student = s.student order by id desc limit 1) outcome, -- none while the newest request is open
     (select tests from run where mark = s.mark) tests
     from score s join question q on q.name = s.question join answer a on a.id = s.answer order by q.place"""
 

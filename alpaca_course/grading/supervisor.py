@@ -167,14 +167,16 @@ class Supervisor:
 
     def make_room(self):
         "End what the cells left running, for no process is free for a probe; the student's process, which stopped itself, goes on."
-        if soon(lambda: process_state(self.pid) == "T", 1) and (n := end_others(self.pid)):
+        left = max(0, min(10, self.end - time.monotonic()))  # it stops as soon as it gets a turn: among fifty others that may take seconds
+        soon(lambda: process_state(self.pid) in ("T", "Z", ""), left)
+        if process_state(self.pid) == "T" and (n := end_others(self.pid)):
             self.flag(f"left {n} process{'es' * (n > 1)} running and none free for the probes: ended")
         os.kill(self.pid, signal.SIGCONT)
 
     def stop(self)->str:
         "End everything of this life; how the student's process ended, in words."
         overdue = self.late()
-        status = wait_for(self.pid, 0 if overdue else .5)
+        status = wait_for(self.pid, 0 if overdue else 2)
         if others := living() - {os.getpid(), self.pid}: self.flag(f"left {len(others)} process{'es' * (len(others) > 1)} running")
         end_all(self.pid)
         while self.take_output(): pass

@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['EXACT', 'SEQUENCES', 'NUMBERS', 'SAFE', 'TYPES', 'OPERATORS', 'FAILED', 'NO_ERRORS', 'Probe', 'Unknown', 'Array',
-           'Tensor', 'Steps', 'decode', 'is_nan', 'same', 'subtracts', 'near_enough', 'typed', 'holds', 'Verdict',
-           'show', 'kind_of', 'difference', 'problem_of', 'subclass', 'judged_fail', 'each_failed', 'layers', 'compare',
-           'verdict']
+           'Tensor', 'Steps', 'Keys', 'decode', 'is_nan', 'same', 'subtracts', 'near_enough', 'typed', 'holds',
+           'Verdict', 'show', 'kind_of', 'difference', 'problem_of', 'subclass', 'judged_fail', 'each_failed', 'layers',
+           'compare', 'verdict']
 
 # %% ../../nbs/grading/05_verdicts.ipynb #8b336cdf
 import builtins, math, operator, re
@@ -45,6 +45,7 @@ class Probe:
     later: str = "" # an expression over DATA, what `expr` gave as plain values, that is worked out where no student's code ran; '' for none
     later_setup: str = ""
     apart: tuple = () # ways to ask so, as (setup, expr, later_setup, later), the reference decides which one it can answer
+    standing: tuple = () # ways to ask only whether the test holds, as (setup, expr, each), the stricter first, for values that are objects
 
     def student_job(self)->dict:
         "What goes into the student's run."
@@ -73,6 +74,9 @@ class Tensor(Array):
 class Steps(list):
     "Values of a range, a generator, a dict view."
 
+class Keys(Steps):
+    "Values of a dict's keys or items, which Python compares as a set."
+
 # %% ../../nbs/grading/05_verdicts.ipynb #abcf48fc
 EXACT = dict(fraction=Fraction, decimal=Decimal, date=date.fromisoformat) # numbers and dates that travel as text of a fixed form
 
@@ -90,6 +94,7 @@ def decode(value):
         if kind in EXACT and fits(kind, v): return EXACT[kind](v)
         if kind == "complex" and fits(kind, v): return complex(*map(decode, v))
         if kind == "array": return (Tensor if str(value.get("dtype")).startswith("torch.") else Array)(decode(v)) if type(v) is list else decode(v)
+        if kind == "iter" and type(v) is list and value.get("type") in ("dict_keys", "dict_items", "odict_keys", "odict_items"): return Keys(decode(x) for x in v)
         if kind in ("tuple", "set", "iter") and type(v) is list: return {"tuple": tuple, "set": set, "iter": Steps}[kind](decode(x) for x in v)
         if kind == "dict" and type(v) is list: return {decode(k): decode(x) for k, x in v}
     except (TypeError, ValueError, OverflowError) as e: raise Unknown("something that cannot be read") from e
@@ -107,6 +112,7 @@ NUMBERS = (int, float, complex, Fraction, Decimal)
 def same(a, b, loose:bool)->bool:
     "Whether plain values are equal: numbers as by Python's ==, NaN equal to NaN; `loose` takes lists, tuples and arrays for each other, as test_eq does, though not within dicts."
     if is_nan(a) or is_nan(b): return is_nan(a) and is_nan(b)
+    if isinstance(a, (Keys, set)) and isinstance(b, (Keys, set)): return len(a) == len(b) and all(x in b for x in a)
     if isinstance(a, SEQUENCES) and isinstance(b, SEQUENCES):
         alike = loose or type(a) is type(b) or isinstance(a, Array) or isinstance(b, Array)
         return alike and len(a) == len(b) and all(same(x, y, loose) for x, y in zip(a, b))
@@ -120,11 +126,12 @@ def subtracts(a, b)->bool:
 
 # %% ../../nbs/grading/05_verdicts.ipynb #e176f557
 def near_enough(a, b, eps:float, relative:float|None, inclusive:bool)->bool:
-    "Whether numbers, or all numbers in sequences and dicts of one shape, are within `eps`, or with `relative` within max(relative * size, eps)."
+    "Whether numbers, or all numbers in sequences and dicts of one shape, or in an array beside one expected number, are within `eps`, or with `relative` within max(relative * size, eps)."
     if isinstance(a, SEQUENCES) and isinstance(b, SEQUENCES):
         if relative is None and not subtracts(a, b): return False
         return len(a) == len(b) and all(near_enough(x, y, eps, relative, inclusive) for x, y in zip(a, b))
     if isinstance(a, dict) and isinstance(b, dict): return a.keys() == b.keys() and all(near_enough(v, b[k], eps, relative, inclusive) for k, v in a.items())
+    if isinstance(a, Array) and isinstance(b, NUMBERS): return all(near_enough(Array(x) if isinstance(x, list) else x, b, eps, relative, inclusive) for x in a) # arrays against one number
     if not (isinstance(a, NUMBERS) and isinstance(b, NUMBERS)) or a == b or is_nan(a) or is_nan(b): return same(a, b, True)
     try:
         if relative is None: return abs(a - b) <= eps if inclusive else abs(a - b) < eps
@@ -175,7 +182,7 @@ def show(value, size:int=300)->str:
 # %% ../../nbs/grading/05_verdicts.ipynb #234001f5
 def kind_of(x)->str:
     "The type's name for people."
-    return {"Array": "array", "Tensor": "tensor", "Steps": "range or generator"}.get(type(x).__name__, type(x).__name__)
+    return {"Array": "array", "Tensor": "tensor", "Steps": "range or generator", "Keys": "dict view"}.get(type(x).__name__, type(x).__name__)
 
 # %% ../../nbs/grading/05_verdicts.ipynb #f2a369a3
 def difference(a, b, path:str="")->str:

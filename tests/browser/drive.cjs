@@ -2,12 +2,13 @@
 'use strict';
 const { chromium } = require('playwright-core');
 const FLAGS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'];
+const PATIENCE = 300000; // milliseconds: enough for a machine that does twenty other things
 const pages = {}, log = [];
 
 async function open(browser, name, { width = 1280, height = 800, dark = false, offline = false } = {}) {
   const context = await browser.newContext({ viewport: { width, height }, colorScheme: dark ? 'dark' : 'light', acceptDownloads: false });
   const page = await context.newPage();
-  page.setDefaultTimeout(60000);
+  page.setDefaultTimeout(PATIENCE);
   page.on('request', r => log.push({ page: name, kind: 'request', text: r.url() }));
   page.on('console', m => { if (m.type() === 'error') log.push({ page: name, kind: 'console', text: m.text() }); });
   page.on('pageerror', e => log.push({ page: name, kind: 'error', text: String(e) }));
@@ -24,8 +25,8 @@ const does = {
   fill: (c, _, page) => page.fill(c.on, c.text),
   text: (c, _, page) => page.textContent(c.of),
   wait: async (c, _, page) => {  // waitForFunction would need eval, which the page's policy forbids
-    for (const end = Date.now() + 60000; Date.now() < end; await new Promise(done => setTimeout(done, 20))) if (await page.evaluate(c.js).catch(() => false)) return true;
-    throw Error(`waited a minute in vain for ${c.js}`);
+    for (const end = Date.now() + PATIENCE; Date.now() < end; await new Promise(done => setTimeout(done, 20))) if (await page.evaluate(c.js).catch(() => false)) return true;
+    throw Error(`waited five minutes in vain for ${c.js}`);
   },
   js: (c, _, page) => page.evaluate(c.js),
   size: (c, _, page) => page.setViewportSize({ width: c.width, height: c.height }),
@@ -36,7 +37,7 @@ const does = {
 };
 
 (async () => {
-  const browser = await chromium.launch({ executablePath: process.argv[2], headless: true, args: FLAGS });
+  const browser = await chromium.launch({ executablePath: process.argv[2], headless: true, args: FLAGS, timeout: PATIENCE });
   const lines = require('readline').createInterface({ input: process.stdin });
   for await (const line of lines) {
     const c = JSON.parse(line);

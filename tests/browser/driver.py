@@ -18,7 +18,7 @@ class Browser:
 
     def close(self):
         self.process.stdin.close()
-        try: self.process.wait(20)
+        try: self.process.wait(60)
         except subprocess.TimeoutExpired: self.process.kill()
 
 
