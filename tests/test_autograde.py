@@ -271,7 +271,7 @@ def test_expected_values_do_not_enter_the_students_run(grade, monkeypatch):
         return workers
     monkeypatch.setattr(batch, "open_workers", watched)
     grade()
-    students = jobs[3:]  # before: expected values, the reference itself, the untouched release
+    students = [job for job in jobs if '"id": "libraries"' in job]  # the others are the reference's, and the untouched release's
     assert len(students) == 4
     for job in students:
         for secret in ("12.472191289246473", "1.885618", '\\"alpaca\\": 1', '"high"]', "hardly at all", "4711", "found.get(word"): assert secret not in json.dumps([c for c in json.loads(job)["probes"]]), secret

@@ -165,7 +165,7 @@ class Cut(ast.NodeTransformer):
         return isinstance(node, ast.Name) or isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
 
 # %% ../../nbs/grading/04_probes.ipynb #157b353e
-MEASURES = frozenset("abs all any bool dict enumerate float frozenset int len list max min reversed set sorted sum tuple zip".split())
+MEASURES = frozenset("abs all any bool dict enumerate float frozenset int len list max min reversed round set sorted sum tuple zip".split())
 
 def harmless(node)->bool:
     "Whether what a cut left only reads the values: items, attributes, `type` and its like; no operator, no other value, nothing that a class answers as it likes, such as `len`."
@@ -175,7 +175,7 @@ def harmless(node)->bool:
     if isinstance(node, ast.UnaryOp): return harmless(node.operand)
     if not isinstance(node, ast.Call) or node.keywords: return False
     if isinstance(node.func, ast.Attribute): return not node.args and harmless(node.func.value)
-    return called(node) in PURE - MEASURES and len(node.args) <= 1 + (called(node) == "round") and all(map(harmless, node.args[:1])) and not loaded(*node.args[1:])
+    return called(node) in PURE - MEASURES and len(node.args) <= 1 and all(map(harmless, node.args))
 
 # %% ../../nbs/grading/04_probes.ipynb #395e5724
 class Turn(ast.NodeTransformer):
