@@ -253,7 +253,7 @@ def test_quiz_tables(tmp_path):
 def test_command_line(tmp_path):
     (tmp_path / "a.md").write_text("## Question 2\n\nIt depends.\n")
     code = "import argparse; from alpaca_course.grading.answers import *; p = argparse.ArgumentParser(); answers_arguments(p); raise SystemExit(answers_command(p.parse_args()))"
-    done = subprocess.run([sys.executable, "-c", code, "reading", str(tmp_path / "a.md")], capture_output=True, text=True, timeout=120)
+    done = subprocess.run([sys.executable, "-c", code, "reading", str(tmp_path / "a.md")], capture_output=True, text=True, timeout=900)
     rows = [json.loads(line) for line in done.stdout.splitlines()]
     assert done.returncode == 0 and [r["question"] for r in rows] == [q.name for q in READING.questions] and list(rows[0])[:5] == ["file", "question", "text", "aligned_by", "sure"]
     assert [r["text"] for r in rows if r["question"] == "ethics"] == ["It depends."]

@@ -96,7 +96,7 @@ def points(tmp_path_factory):
     top = tmp_path_factory.mktemp("more"); (top / "in").mkdir()
     write_master(top / "more")
     for name, (given, cells) in (CHEATS | CLOCKS | FAIR).items(): (top / "in" / f"{name}.ipynb").write_text(notebook(SETUP, *(RIGHT | given).values(), *cells))
-    results = autograde(top / "more", top / "in", top / "out", limits=Limits(seconds=20, cell_seconds=2, probe_seconds=1))
+    results = autograde(top / "more", top / "in", top / "out", limits=Limits(seconds=60, cell_seconds=2, probe_seconds=1))
     return {r["extra_data"]["submission"]: (r["score"], {name: [t["got"] for t in row["tests"] if t["passed"]] for name, row in r["extra_data"]["questions"].items()}) for r in results}
 
 
@@ -168,7 +168,7 @@ def test_objects_are_compared_where_they_live(tmp_path):
     solved = [part for name, question in dict(money=MONEY, chain=CHAIN).items() for part in (question, f"#| hidden: {name}\n{OBJECTS[name]}")]
     (tmp_path / "more" / "more.ipynb").write_text(notebook(f"{SETUP}\n{NODES}", *solved))
     for name, (money, chain, *_) in WORK.items(): (tmp_path / "in" / f"{name}.ipynb").write_text(notebook(f"{SETUP}\n{NODES}", f"#| q: money points=5\n{money}", f"#| q: chain points=4\n{chain}"))
-    results = autograde(tmp_path / "more", tmp_path / "in", tmp_path / "out", limits=Limits(seconds=20, cell_seconds=2, probe_seconds=1))
+    results = autograde(tmp_path / "more", tmp_path / "in", tmp_path / "out", limits=Limits(seconds=60, cell_seconds=2, probe_seconds=1))
     found = {r["extra_data"]["submission"]: [row["points"] for row in r["extra_data"]["questions"].values()] for r in results}
     assert found == {name: pytest.approx(points) for name, (_, _, *points) in WORK.items()}
 
@@ -183,6 +183,6 @@ def test_sizes_are_taken_of_plain_values(tmp_path):
     needs("bwrap")
     write_master(tmp_path / "more", dict(rank=SIZES)); (tmp_path / "in").mkdir()
     for name, body in SIZED.items(): (tmp_path / "in" / f"{name}.ipynb").write_text(notebook(SETUP, f"{HEAD['rank']}{body}"))
-    results = autograde(tmp_path / "more", tmp_path / "in", tmp_path / "out", limits=Limits(seconds=20, cell_seconds=2, probe_seconds=1))
+    results = autograde(tmp_path / "more", tmp_path / "in", tmp_path / "out", limits=Limits(seconds=60, cell_seconds=2, probe_seconds=1))
     found = {r["extra_data"]["submission"]: {t["run"]: t["got"] for t in r["extra_data"]["questions"]["rank"]["tests"] if t["passed"]} for r in results}
     assert {name: len(passed) for name, passed in found.items()} == {name: 0 if name == "lies" else 4 for name in SIZED}, found
