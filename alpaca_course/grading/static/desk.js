@@ -229,7 +229,7 @@ function undo() {
     if (!reply.answers.length) return say("Nothing left to undo on this question.");
     for (const m of reply.answers) { Object.assign(A[m.answer], m.state); delete A[m.answer].mine; }
     jumpRefresh(reply.answers.map(m => m.answer));
-    land(D.stacks.findIndex(s => s.ids.includes(reply.answers[0].answer)), reply.asked ? "Taken back; the regrade request is open again. " : "Taken back. ");
+    land(D.stacks.findIndex(s => s.ids.includes(reply.answers[0].answer)), reply.asked ? "Taken back; the regrade request is open. " : "Taken back. ");
   });
 }
 async function poll() {
